@@ -1,0 +1,88 @@
+"""Every error a client can see: a sentence, a status, and the OpenAI envelope, rendered in one place."""
+
+from typing import Any, ClassVar
+
+
+class RondoError(Exception):
+    """Something went wrong on our side."""
+
+    status_code: ClassVar[int] = 500
+    type: ClassVar[str] = "server_error"
+    code: ClassVar[str | None] = "server_error"
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        param: str | None = None,
+        code: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        """Take the class docstring as the message, and the class's code, unless others are given."""
+        self.message = message or (type(self).__doc__ or "").strip()
+        self.param = param
+        self.code_value = code if code is not None else type(self).code
+        self.headers = headers or {}
+        super().__init__(self.message)
+
+    def body(self) -> dict[str, Any]:
+        """Render the envelope `{"error": {message, type, param, code}}`; all four keys are always there."""
+        return {
+            "error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code_value}
+        }
+
+
+class InvalidRequest(RondoError):
+    """The request is invalid."""
+
+    status_code = 400
+    type = "invalid_request_error"
+    code = None
+
+
+class Unauthorized(RondoError):
+    """You didn't provide an API key. Send it as 'Authorization: Bearer <key>'."""
+
+    status_code = 401
+    type = "invalid_request_error"
+    code = None
+
+
+class NotFound(RondoError):
+    """The requested object was not found."""
+
+    status_code = 404
+    type = "invalid_request_error"
+    code = None
+
+
+class MethodNotAllowed(RondoError):
+    """This path does not accept that method."""
+
+    status_code = 405
+    type = "invalid_request_error"
+    code = "method_not_allowed"
+
+
+class TooLarge(RondoError):
+    """The request body is too large."""
+
+    status_code = 413
+    type = "invalid_request_error"
+    code = "request_too_large"
+
+
+class RateLimited(RondoError):
+    """Too many requests. Please try again later."""
+
+    status_code = 429
+    type = "requests"
+    code = "rate_limit_exceeded"
+
+
+class Unavailable(RondoError):
+    """The service is not ready to take this request."""
+
+    status_code = 503
+    type = "server_error"
+    code = "server_is_overloaded"

@@ -1,0 +1,84 @@
+"""All settings, read once from the environment at a process's door and passed down as one value."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+LOCAL_DATABASE = "postgresql://postgres@127.0.0.1:5432/postgres"
+LOCAL_REDIS = "redis://127.0.0.1:6379/0"
+
+
+class SettingError(ValueError):
+    """A setting has a value that cannot be used."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The whole configuration. Durations are in seconds, sizes in bytes. `README.md` lists the variables."""
+
+    database_url: str = LOCAL_DATABASE
+    redis_url: str = LOCAL_REDIS
+    log_format: str = "auto"
+    """`json`, `console`, or `auto`: console on a terminal, JSON elsewhere."""
+    log_level: str = "info"
+    providers_file: Path | None = None
+    database_pool: int = 8
+    """Connections each process may hold."""
+    lease: float = 10.0
+    heartbeat: float = 3.0
+    rescue_every: float = 1.0
+    drain: float = 20.0
+    """How long a stopping worker lets steps finish before it hands them back."""
+    flush_every: float = 0.01
+    """Shortest time between two writes of streamed events; under load it grows to five times this."""
+    max_claims: int = 3
+    """Claims without a committed step after which a response is dead-lettered."""
+    project_slots: int = 200
+    """Responses of one project that may run at once; more wait in Postgres."""
+    max_body: int = 32 * 1024 * 1024
+    max_items: int = 10_000
+    max_tools: int = 512
+    max_execution_time: float = 3600.0
+    """Bound on a response's life, where its `limits` give none."""
+    connect_timeout: float = 10.0
+    first_token_timeout: float = 120.0
+    between_tokens_timeout: float = 60.0
+    keepalive_comment: float = 15.0
+    keepalive_event: float = 60.0
+    cors_origins: tuple[str, ...] = ()
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
+        """Read `DATABASE_URL`, `REDIS_URL` and `RONDO_<FIELD>`; raise SettingError with one clear sentence."""
+        values: dict[str, object] = {}
+        for name, kind in _KINDS.items():
+            variable = name.upper() if name in {"database_url", "redis_url"} else f"RONDO_{name.upper()}"
+            if raw := environ.get(variable, "").strip():
+                values[name] = _convert(variable, raw, kind)
+        return cls(**values)  # type: ignore[arg-type]  # the values were converted by the fields' own types
+
+
+_KINDS: dict[str, type] = {
+    "providers_file": Path,
+    "cors_origins": tuple,
+    **{
+        name: type(field)
+        for name, field in ((n, getattr(Settings(), n)) for n in Settings.__dataclass_fields__)
+        if field is not None and name != "cors_origins"
+    },
+}
+
+
+def _convert(variable: str, raw: str, kind: type) -> object:
+    """Turn a variable's text into its field's type."""
+    if kind is tuple:
+        return tuple(part.strip() for part in raw.split(",") if part.strip())
+    try:
+        return kind(raw)
+    except ValueError:
+        raise SettingError(f"{variable} must be {_NAMES.get(kind, 'a value')}, but is {raw!r}.") from None
+
+
+_NAMES: dict[type, str] = {int: "a whole number", float: "a number", Path: "a path"}
