@@ -28,7 +28,12 @@ class RondoError(Exception):
     def body(self) -> dict[str, Any]:
         """Render the envelope `{"error": {message, type, param, code}}`; all four keys are always there."""
         return {
-            "error": {"message": self.message, "type": self.type, "param": self.param, "code": self.code_value}
+            "error": {
+                "message": self.message,
+                "type": self.type,
+                "param": self.param,
+                "code": self.code_value,
+            }
         }
 
 
@@ -57,7 +62,7 @@ class NotFound(RondoError):
 
 
 class MethodNotAllowed(RondoError):
-    """This path does not accept that method."""
+    """The path does not accept that method."""
 
     status_code = 405
     type = "invalid_request_error"

@@ -233,5 +233,3 @@ class ModelError(Exception):
     def retryable(self) -> bool:
         """Whether the same turn may succeed later."""
         return self.code in RETRYABLE
-
-

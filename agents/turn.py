@@ -1,0 +1,113 @@
+"""What a step is given and what it returns: values, so that the loop can be tested without stores or processes."""
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol, TypeAlias
+
+from agents.models.base import ModelError, Timeouts, Usage
+from shared.items import Item, Json
+
+
+class Emit(Protocol):
+    """Append one event to the response's log; the log adds the sequence number."""
+
+    def __call__(self, type_: str, /, **fields: Any) -> None:
+        """Take the event's type and its other members."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolResult:
+    """What a server tool gave for one call. Exactly one of `result` and `error` is meant; an error is told to the model."""
+
+    call_id: str
+    tool: str
+    """The tool's type, such as `orq:current_date`."""
+    name: str
+    arguments: str
+    result: Any = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """Everything one step may know.
+
+    `history` is the context so far, oldest first: inherited items, input, and what earlier steps of this response put out.
+    `body` is the response object's echo: instructions, tools, tool_choice, parallel_tool_calls, max_tool_calls, text,
+    reasoning, temperature, top_p and so on. `results` are server calls that finished since the last step, in call order.
+    """
+
+    response_id: str
+    model: str
+    history: list[Item]
+    body: Json
+    passthrough: Json = field(default_factory=dict)
+    iteration: int = 0
+    """Model calls that earlier steps of this response made."""
+    max_iterations: int = 25
+    tool_calls: int = 0
+    """Server tool calls that earlier steps of this response ran."""
+    next_output_index: int = 0
+    results: list[ToolResult] = field(default_factory=list)
+    timeouts: Timeouts = Timeouts()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerCall:
+    """A call that a worker runs: `tool` is the tool's type (`orq:current_date`), `name` what the model called it."""
+
+    call_id: str
+    tool: str
+    name: str
+    arguments: str
+
+
+@dataclass(frozen=True, slots=True)
+class Continue:
+    """The model must be asked again: it was told something it has not answered yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunTools:
+    """Workers run these calls; the last one to finish brings the response back."""
+
+    calls: tuple[ServerCall, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AwaitClient:
+    """The response completes with calls that the client answers in its next request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The response is over; `reason` says why it is incomplete."""
+
+    status: Literal["completed", "incomplete"] = "completed"
+    reason: str | None = None
+
+
+Verdict: TypeAlias = Continue | RunTools | AwaitClient | Finish
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """A step's result. `items` are finished output items, the first at `Turn.next_output_index`, without gaps."""
+
+    verdict: Verdict
+    items: list[Item]
+    usage: Usage | None = None
+    """None if no model was called, or the provider told nothing."""
+    called_model: bool = False
+    first_token: float | None = None
+    """Seconds from asking the model to its first event."""
+    service_tier: str | None = None
+
+
+class StepFailed(Exception):
+    """The model failed. Items it left open were closed as incomplete in the log, and none of this step's items count."""
+
+    def __init__(self, error: ModelError, *, next_output_index: int) -> None:
+        """`next_output_index` is the first index that a new attempt may use."""
+        self.error = error
+        self.next_output_index = next_output_index
+        super().__init__(error.message)
