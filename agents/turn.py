@@ -48,7 +48,7 @@ class Turn:
     """Server tool calls that earlier steps of this response ran."""
     next_output_index: int = 0
     results: list[ToolResult] = field(default_factory=list)
-    timeouts: Timeouts = Timeouts()
+    timeouts: Timeouts = field(default_factory=Timeouts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

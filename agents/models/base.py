@@ -49,11 +49,11 @@ class ModelRequest:
     tools: list[Json] = field(default_factory=list)
     tool_choice: str | Json = "auto"
     parallel_tool_calls: bool = True
-    sampling: Sampling = Sampling()
+    sampling: Sampling = field(default_factory=Sampling)
     text: Json = field(default_factory=dict)
     reasoning: Json = field(default_factory=dict)
     passthrough: Json = field(default_factory=dict)
-    timeouts: Timeouts = Timeouts()
+    timeouts: Timeouts = field(default_factory=Timeouts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
