@@ -1,0 +1,67 @@
+"""The door to Postgres: a pool, transactions as indented blocks, and one place where its errors become ours."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, TypeAlias
+
+import orjson
+import psycopg
+from psycopg import AsyncConnection
+from psycopg.types.json import set_json_dumps, set_json_loads
+from psycopg_pool import AsyncConnectionPool, PoolTimeout
+
+from shared.errors import Unavailable
+from shared.settings import SettingError, Settings
+
+set_json_dumps(orjson.dumps)
+set_json_loads(orjson.loads)
+
+Session: TypeAlias = AsyncConnection[tuple[Any, ...]]
+Pool: TypeAlias = AsyncConnectionPool[Session]
+
+
+class DatabaseUnavailable(Unavailable):
+    """The database cannot be reached right now. Please try again."""
+
+
+def conninfo(url: str) -> str:
+    """Accept `postgresql://` and SQLAlchemy's `postgresql+psycopg://`; raise SettingError for anything else."""
+    scheme, _, rest = url.partition("://")
+    if scheme not in {"postgresql", "postgres", "postgresql+psycopg"}:
+        raise SettingError(f"DATABASE_URL must begin with postgresql://, but begins with {scheme}://.")
+    return f"postgresql://{rest}"
+
+
+def make_pool(settings: Settings, *, size: int | None = None, synchronous: bool = True) -> Pool:
+    """Make a closed pool; `async with` opens it. `synchronous=False` lets a commit return before it is on disk."""
+    options = "" if synchronous else "-c synchronous_commit=off"
+    return AsyncConnectionPool(
+        conninfo(settings.database_url),
+        min_size=1,
+        max_size=size or settings.database_pool,
+        timeout=10,
+        reconnect_timeout=float("inf"),
+        open=False,
+        kwargs={"autocommit": True, "options": options, "connect_timeout": 5},
+    )
+
+
+@asynccontextmanager
+async def connection(pool: Pool) -> AsyncIterator[Session]:
+    """Lend a connection on which every statement commits by itself. Raises DatabaseUnavailable."""
+    with_errors = pool.connection()
+    try:
+        async with with_errors as session:
+            yield session
+    except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
+        raise DatabaseUnavailable from error
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Session]:
+    """Run the block as one transaction; statements whose results are not awaited travel in one round trip.
+
+    Raises DatabaseUnavailable. Leaving the block by an exception rolls everything back.
+    """
+    async with connection(pool) as session, session.pipeline(), session.transaction():
+        yield session

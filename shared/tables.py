@@ -1,0 +1,252 @@
+"""The schema: every table, its keys and its indexes. Migrations are made from it; statements live with their nouns."""
+
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, LargeBinary, Numeric, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+from shared.status import CallStatus, Phase, Status
+
+
+def _json(*, nullable: bool = True) -> Any:
+    return Field(default=None, sa_column=Column(JSONB(none_as_null=True), nullable=nullable))
+
+
+def _time(*, nullable: bool = True, now: bool = False) -> Any:
+    default = text("now()") if now else None
+    return Field(default=None, sa_column=Column(DateTime(timezone=True), nullable=nullable, server_default=default))
+
+
+def _number(default: int = 0) -> Any:
+    return Field(default=default, sa_column=Column(BigInteger, nullable=False, server_default=str(default)))
+
+
+def _one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
+    listed = ", ".join(f"'{value}'" for value in values)
+    return CheckConstraint(f"{column} IN ({listed})", name=f"{column}_known")
+
+
+class Project(SQLModel, table=True):
+    """The owner of everything else; every query is scoped to one."""
+
+    __tablename__ = "projects"
+    id: str = Field(primary_key=True)
+    name: str = Field(unique=True)
+    created_at: datetime = _time(nullable=False, now=True)
+    revoked_at: datetime | None = _time()
+
+
+class ApiKey(SQLModel, table=True):
+    """A key's SHA-256, never the key. Keys are 256 random bits, so a slow hash would add nothing."""
+
+    __tablename__ = "api_keys"
+    id: str = Field(primary_key=True)
+    project_id: str = Field(foreign_key="projects.id", index=True)
+    name: str
+    prefix: str
+    hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
+    created_at: datetime = _time(nullable=False, now=True)
+    revoked_at: datetime | None = _time()
+
+
+class Identity(SQLModel, table=True):
+    """An end user, team or client of the project, as requests name it."""
+
+    __tablename__ = "identities"
+    project_id: str = Field(primary_key=True, foreign_key="projects.id")
+    id: str = Field(primary_key=True)
+    display_name: str | None = None
+    email: str | None = None
+    logo_url: str | None = None
+    metadata_: Any = Field(default=None, sa_column=Column("metadata", JSONB(none_as_null=True)))
+    tags: Any = _json()
+    created_at: datetime = _time(nullable=False, now=True)
+    updated_at: datetime = _time(nullable=False, now=True)
+
+
+class Thread(SQLModel, table=True):
+    """A label that groups responses; it holds no history."""
+
+    __tablename__ = "threads"
+    project_id: str = Field(primary_key=True, foreign_key="projects.id")
+    id: str = Field(primary_key=True)
+    tags: Any = _json()
+    created_at: datetime = _time(nullable=False, now=True)
+    updated_at: datetime = _time(nullable=False, now=True)
+
+
+class Response(SQLModel, table=True):
+    """One durable run. A row with phase `ready` is the outbox of its own hint."""
+
+    __tablename__ = "responses"
+    __table_args__ = (
+        _one_of("status", Status),
+        _one_of("phase", Phase),
+        Index("responses_listed", "project_id", "created_at", "id"),
+        Index("responses_of_identity", "project_id", "identity_id", "created_at"),
+        Index("responses_of_thread", "project_id", "thread_id", "created_at"),
+        Index("responses_children", "previous_response_id", postgresql_where=text("previous_response_id IS NOT NULL")),
+        # lease_until is in no index, so that a heartbeat stays a heap-only update.
+        Index("responses_ready", "hint_at", "project_id", postgresql_where=text("phase = 'ready'")),
+        Index("responses_running", "project_id", postgresql_where=text("phase = 'running'")),
+        Index("responses_sleeping", "wake_at", postgresql_where=text("phase = 'sleeping'")),
+        Index("responses_open", "deadline_at", postgresql_where=text("phase <> 'done'")),
+        Index("responses_unstored", "finished_at", postgresql_where=text("NOT store AND phase = 'done'")),
+        Index("responses_dead", "dead_lettered_at", postgresql_where=text("dead_lettered_at IS NOT NULL")),
+        {"postgresql_with": {"fillfactor": "70"}},
+    )
+    id: str = Field(primary_key=True)
+    project_id: str = Field(foreign_key="projects.id")
+    status: str
+    phase: str
+    model: str
+    body: Any = _json(nullable=False)
+    """The response object's members that are decided at creation."""
+    request: Any = _json(nullable=False)
+    """What the loop needs and nobody is shown: sampling, limits, passed-through fields."""
+    previous_response_id: str | None = None
+    background: bool
+    store: bool
+    identity_id: str | None = None
+    thread_id: str | None = None
+    agent: str | None = None
+    usage: Any = _json()
+    cost: Decimal | None = Field(default=None, sa_column=Column(Numeric))
+    error: Any = _json()
+    incomplete_details: Any = _json()
+    iterations: int = _number()
+    """Model calls of committed steps."""
+    steps: int = _number()
+    next_output_index: int = _number()
+    committed_seq: int = _number(-1)
+    """The last event that a commit covered; pages beyond it belong to an attempt that is running or died."""
+    epoch: int = _number()
+    """The fencing token: raised by every claim and by cancellation."""
+    worker_id: str | None = None
+    lease_until: datetime | None = _time()
+    claims: int = _number()
+    """Claims since the last committed step."""
+    failures: int = _number()
+    """Retryable model errors since the last committed step."""
+    wake_at: datetime | None = _time()
+    waiting_for: str | None = None
+    hint_at: datetime = _time(nullable=False, now=True)
+    """When rescue sends the next hint, if the response is still ready then."""
+    hints: int = _number()
+    deadline_at: datetime = _time(nullable=False)
+    created_at: datetime = _time(nullable=False, now=True)
+    started_at: datetime | None = _time()
+    claimed_at: datetime | None = _time()
+    finished_at: datetime | None = _time()
+    deleted_at: datetime | None = _time()
+    dead_lettered_at: datetime | None = _time()
+
+
+class StoredItem(SQLModel, table=True):
+    """Every input and output item of every response. Ids repeat where clients resend items; positions do not."""
+
+    __tablename__ = "items"
+    __table_args__ = (Index("items_by_id", "project_id", "id"),)
+    response_id: str = Field(primary_key=True, foreign_key="responses.id", ondelete="CASCADE")
+    direction: str = Field(primary_key=True)
+    position: int = Field(primary_key=True)
+    project_id: str
+    id: str
+    item: Any = _json(nullable=False)
+
+
+class EventPage(SQLModel, table=True):
+    """Consecutive frames of a response's event log, as every reader receives them.
+
+    It has no foreign key: it is the busiest table, and the check would lock the response's row at every write.
+    """
+
+    __tablename__ = "event_pages"
+    response_id: str = Field(primary_key=True)
+    first_seq: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    last_seq: int = Field(sa_column=Column(BigInteger, nullable=False))
+    epoch: int = Field(sa_column=Column(BigInteger, nullable=False))
+    frames: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+
+
+class Step(SQLModel, table=True):
+    """The journal: one row per attempt, keyed by the epoch that made it."""
+
+    __tablename__ = "steps"
+    response_id: str = Field(primary_key=True, foreign_key="responses.id", ondelete="CASCADE")
+    epoch: int = Field(sa_column=Column(BigInteger, primary_key=True, autoincrement=False))
+    number: int
+    attempt: int
+    outcome: str
+    model: str | None = None
+    worker_id: str | None = None
+    started_at: datetime = _time(nullable=False)
+    finished_at: datetime = _time(nullable=False, now=True)
+    first_token_ms: int | None = None
+    usage: Any = _json()
+    cost: Decimal | None = Field(default=None, sa_column=Column(Numeric))
+    error: Any = _json()
+
+
+class ToolCall(SQLModel, table=True):
+    """A call that a worker runs, with its own lease."""
+
+    __tablename__ = "tool_calls"
+    __table_args__ = (
+        _one_of("status", CallStatus),
+        Index("tool_calls_of", "response_id", "step", "position"),
+        Index("tool_calls_pending", "hint_at", postgresql_where=text("status = 'pending'")),
+        Index("tool_calls_running", "worker_id", postgresql_where=text("status = 'running'")),
+    )
+    id: str = Field(primary_key=True)
+    project_id: str
+    response_id: str = Field(foreign_key="responses.id", ondelete="CASCADE")
+    step: int
+    position: int
+    call_id: str
+    tool: str
+    name: str
+    arguments: str
+    status: str
+    effect: str
+    idempotency_key: str
+    attempts: int = _number()
+    epoch: int = _number()
+    worker_id: str | None = None
+    lease_until: datetime | None = _time()
+    hint_at: datetime = _time(nullable=False, now=True)
+    result: Any = _json()
+    error: str | None = None
+    told: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    """Whether a committed step has put the result into the response's output."""
+    created_at: datetime = _time(nullable=False, now=True)
+    started_at: datetime | None = _time()
+    finished_at: datetime | None = _time()
+
+
+class IdempotencyKey(SQLModel, table=True):
+    """Which response a client's `Idempotency-Key` made, and from which body."""
+
+    __tablename__ = "idempotency_keys"
+    project_id: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    request_hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    response_id: str
+    created_at: datetime = _time(nullable=False, now=True)
+
+
+class Worker(SQLModel, table=True):
+    """A worker process, as its last heartbeat left it."""
+
+    __tablename__ = "workers"
+    id: str = Field(primary_key=True)
+    host: str
+    pid: int
+    running: int = _number()
+    draining: bool = Field(default=False, sa_column_kwargs={"server_default": text("false")})
+    started_at: datetime = _time(nullable=False, now=True)
+    heartbeat_at: datetime = _time(nullable=False, now=True)
