@@ -1,0 +1,1 @@
+"""The tests. `tests/stores.py` gives them real stores."""
