@@ -1,0 +1,208 @@
+"""One turn over HTTP: a POST answered by server-sent events, with its timeouts, and every failure as a `ModelError`."""
+
+import math
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
+from email.utils import parsedate_to_datetime
+from typing import Final, Protocol, TypeAlias
+
+import httpx2
+import orjson
+
+from agents.models import sse
+from agents.models.base import ErrorCode, Finished, ModelError, ModelEvent, Timeouts
+from agents.models.patience import Patience
+from shared.items import Json
+
+Explain: TypeAlias = Callable[[int, bytes], ModelError]
+"""Makes the error of an answer that is no success from its status and its body."""
+
+FAILURES: Final[dict[type[BaseException], tuple[ErrorCode, str]]] = {
+    httpx2.ConnectTimeout: ("provider_timeout", "No connection to the provider could be made in time"),
+    httpx2.PoolTimeout: ("provider_timeout", "No connection to the provider became free in time"),
+    httpx2.TimeoutException: ("provider_timeout", "The provider took too long"),
+    httpx2.ConnectError: ("provider_unavailable", "The provider could not be reached"),
+    httpx2.NetworkError: ("provider_unavailable", "The connection to the provider broke"),
+    httpx2.ProxyError: ("provider_unavailable", "The proxy before the provider failed"),
+    httpx2.ProtocolError: ("provider_protocol", "The provider broke off its answer"),
+    httpx2.HTTPError: ("provider_protocol", "The provider's answer could not be read"),
+    httpx2.InvalidURL: ("provider_protocol", "The provider's address is not valid"),
+    httpx2.StreamError: ("provider_protocol", "The provider's answer could not be read"),
+    orjson.JSONDecodeError: ("provider_protocol", "The provider sent an event that is not JSON"),
+    ValueError: ("provider_protocol", "The provider sent an event that makes no sense"),
+    LookupError: ("provider_protocol", "The provider sent an event that lacks a member"),
+    TypeError: ("provider_protocol", "The provider sent an event of an unknown shape"),
+    AttributeError: ("provider_protocol", "The provider sent an event of an unknown shape"),
+}
+"""What a transport or a reader can raise; the first class in an exception's own order of bases decides."""
+
+_ERROR_BODY: Final = 64 * 1024
+
+
+class Reader(Protocol):
+    """Turns one answer's events into ours; made anew for each turn."""
+
+    def read(self, name: str, data: bytes, /) -> Iterable[ModelEvent]:
+        """Translate one server-sent event; `name` is empty if it has none."""
+
+    def end(self) -> Iterable[ModelEvent]:
+        """Give what is left when the body has ended before `Finished` was read; raise `cut_short()` if it is incomplete."""
+
+
+async def turn(
+    client: httpx2.AsyncClient,
+    url: str,
+    *,
+    headers: Mapping[str, str],
+    body: bytes,
+    timeouts: Timeouts,
+    explain: Explain,
+    reader: Reader,
+) -> AsyncIterator[ModelEvent]:
+    """POST `body` and yield what `reader` makes of the answer, up to and including `Finished`. Raises ModelError.
+
+    Closing the iterator closes the connection. `explain` need not care for `provider_status` and `Retry-After`.
+    """
+    decoder = _Decoder(reader)
+    async with _answer(client, url, headers=headers, body=body, timeouts=timeouts, explain=explain) as (chunks, patience):
+        while not decoder.finished:
+            for event in decoder.feed(await patience.wait(anext(chunks, b""))):
+                patience.heard()
+                yield event
+        await _drain(chunks, patience)
+
+
+def members(body: bytes) -> Json:
+    """Read an error's body as an object; empty if it is none, as from a proxy that answers in HTML."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def cut_short() -> ModelError:
+    """Make the error of a stream that ended without its last event."""
+    return ModelError("provider_protocol", "The provider's stream ended before its answer was complete.")
+
+
+def code_of(status: int) -> ErrorCode:
+    """Classify an HTTP status, for answers whose body says nothing better."""
+    match status:
+        case 401 | 403:
+            return "provider_authentication"
+        case 404:
+            return "model_not_found"
+        case 408:
+            return "provider_timeout"
+        case 429:
+            return "rate_limit_exceeded"
+        case 409 | 425:
+            return "provider_unavailable"
+        case _ if status >= 500:
+            return "provider_unavailable"
+        case _ if status >= 400:
+            return "invalid_prompt"
+        case _:
+            return "provider_protocol"
+
+
+def retry_after(headers: Mapping[str, str], *, now: float) -> float | None:
+    """Read `retry-after-ms` or `Retry-After` (seconds or an HTTP date) as seconds from `now`, or None."""
+    if (milliseconds := _seconds(headers.get("retry-after-ms"))) is not None:
+        return milliseconds / 1000
+    raw = headers.get("retry-after")
+    if (seconds := _seconds(raw)) is not None:
+        return seconds
+    try:
+        return max(0.0, parsedate_to_datetime(raw or "").timestamp() - now)
+    except ValueError:
+        return None
+
+
+def _seconds(raw: str | None) -> float | None:
+    try:
+        value = float(raw or "")
+    except ValueError:
+        return None
+    return max(0.0, value) if math.isfinite(value) else None
+
+
+class _Decoder:
+    """Takes an answer's bytes to its reader's events, and sees to it that `Finished` is there, and is the last."""
+
+    def __init__(self, reader: Reader) -> None:
+        self.finished = False
+        self._reader = reader
+        self._splitter = sse.Splitter()
+
+    def feed(self, chunk: bytes) -> Iterator[ModelEvent]:
+        """Yield what `chunk` completes; an empty one is the end, where a closing line may be missing."""
+        for name, data in self._splitter.feed(chunk or b"\n\n"):
+            yield from self._checked(self._reader.read(name, data))
+        if not chunk and not self.finished:
+            yield from self._checked(self._reader.end())
+            if not self.finished:
+                raise cut_short()
+
+    def _checked(self, events: Iterable[ModelEvent]) -> Iterator[ModelEvent]:
+        for event in events:
+            if self.finished:
+                return
+            self.finished = isinstance(event, Finished)
+            yield event
+
+
+@asynccontextmanager
+async def _answer(
+    client: httpx2.AsyncClient, url: str, *, headers: Mapping[str, str], body: bytes, timeouts: Timeouts, explain: Explain
+) -> AsyncIterator[tuple[AsyncIterator[bytes], Patience]]:
+    """Send the request and give its body in chunks; raise what `explain` says of an answer that is no success."""
+    with _failures(), Patience(timeouts) as patience:
+        # The transport bounds only what patience cannot see: how long a connection may take.
+        connecting = httpx2.Timeout(None, connect=timeouts.connect, pool=timeouts.first_token)
+        request = client.build_request("POST", url, headers=headers, content=body, timeout=connecting)
+        response = await patience.wait(client.send(request, stream=True))
+        try:
+            chunks = aiter(response.stream)  # type: ignore[arg-type]  # an async client's streams are asynchronous
+            if not response.is_success:
+                raise _refusal(response, explain(response.status_code, await patience.wait(_beginning(chunks))))
+            yield chunks, patience
+        finally:
+            await response.aclose()
+
+
+def _refusal(response: httpx2.Response, error: ModelError) -> ModelError:
+    """Complete an error by what stands in the answer's head."""
+    error.provider_status = response.status_code
+    if error.retry_after is None:
+        error.retry_after = retry_after(response.headers, now=time.time())
+    return error
+
+
+async def _beginning(chunks: AsyncIterator[bytes]) -> bytes:
+    """Read an error's body, as far as it can matter."""
+    body = b""
+    async for chunk in chunks:
+        body += chunk
+        if len(body) >= _ERROR_BODY:
+            break
+    return body
+
+
+async def _drain(chunks: AsyncIterator[bytes], patience: Patience) -> None:
+    """Read the end of the body, so that its connection can be used again; what it says or how it fails no longer matters."""
+    patience.linger()
+    with suppress(ModelError, httpx2.HTTPError):
+        while await patience.wait(anext(chunks, b"")):
+            pass
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    try:
+        yield
+    except tuple(FAILURES) as error:
+        code, sentence = next(FAILURES[base] for base in type(error).__mro__ if base in FAILURES)
+        raise ModelError(code, f"{sentence} ({type(error).__name__}: {error}).") from error

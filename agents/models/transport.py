@@ -1,0 +1,121 @@
+"""httpx2 over aiohttp: httpx2's own transport costs three times the CPU per streamed token."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Final
+
+import aiohttp
+import httpx2
+from aiohttp.http import HttpProcessingError
+from yarl import URL
+
+CONNECTIONS: Final = 1000
+"""Connections of one client, unless its provider's configuration says otherwise: each running turn holds one."""
+
+FAILURES: Final[dict[type[BaseException], type[httpx2.TransportError]]] = {
+    aiohttp.ConnectionTimeoutError: httpx2.ConnectTimeout,
+    aiohttp.ServerTimeoutError: httpx2.ReadTimeout,
+    aiohttp.ClientConnectorError: httpx2.ConnectError,
+    aiohttp.ServerFingerprintMismatch: httpx2.ConnectError,
+    aiohttp.ServerDisconnectedError: httpx2.RemoteProtocolError,
+    aiohttp.ClientPayloadError: httpx2.RemoteProtocolError,
+    aiohttp.ClientResponseError: httpx2.RemoteProtocolError,
+    aiohttp.InvalidURL: httpx2.UnsupportedProtocol,
+    HttpProcessingError: httpx2.RemoteProtocolError,
+    aiohttp.ClientError: httpx2.ReadError,
+    TimeoutError: httpx2.ReadTimeout,
+    OSError: httpx2.ReadError,
+}
+"""aiohttp's failures in httpx2's words; the first class in an exception's own order of bases decides."""
+
+_DECODED: Final = frozenset({b"content-encoding", b"content-length"})
+
+
+def client(*, max_connections: int = CONNECTIONS) -> httpx2.AsyncClient:
+    """Make a client without cookies, redirects, proxies or timeouts of its own; `http.turn` sets those of each turn."""
+    return httpx2.AsyncClient(
+        transport=Transport(max_connections=max_connections),
+        cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
+        headers={"User-Agent": "rondo", "Accept-Encoding": "identity"},
+        trust_env=False,
+        timeout=None,
+    )
+
+
+class Transport(httpx2.AsyncBaseTransport):
+    """Sends requests over an aiohttp session, which it opens with the first of them."""
+
+    def __init__(self, *, max_connections: int = CONNECTIONS) -> None:
+        """`max_connections` bounds the pool; requests over it wait as long as their pool and connect timeouts allow."""
+        self._max_connections = max_connections
+        self._session: aiohttp.ClientSession | None = None
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Send one request and return once the answer's headers are there; its body streams, decoded already."""
+        with _failures():
+            answer = await self._open().request(
+                request.method,
+                URL(str(request.url), encoded=True),
+                headers=[(name, value) for name, value in request.headers.items() if name != "transfer-encoding"],
+                data=await request.aread() or None,
+                allow_redirects=False,
+                timeout=_timeouts(request),
+            )
+        return httpx2.Response(
+            answer.status,
+            headers=[(name, value) for name, value in answer.raw_headers if name.lower() not in _DECODED],
+            stream=_Body(answer),
+        )
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    def _open(self) -> aiohttp.ClientSession:
+        if self._session is None:
+            self._session = aiohttp.ClientSession(
+                connector=aiohttp.TCPConnector(limit=self._max_connections),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+            )
+        return self._session
+
+
+class _Body(httpx2.AsyncByteStream):
+    """An answer's body, in the pieces in which it arrives."""
+
+    def __init__(self, answer: aiohttp.ClientResponse) -> None:
+        self._answer = answer
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with _failures():
+            while chunk := await self._answer.content.readany():
+                yield chunk
+
+    async def aclose(self) -> None:
+        """Close the connection at once, unless the body was read to its end."""
+        self._answer.close()
+
+
+def _timeouts(request: httpx2.Request) -> aiohttp.ClientTimeout:
+    """Translate httpx2's four timeouts; aiohttp's `connect` is the wait for the pool and the connection together."""
+    given = request.extensions.get("timeout", {})
+    connect, pool = given.get("connect"), given.get("pool")
+    return aiohttp.ClientTimeout(
+        total=None,
+        connect=None if connect is None or pool is None else connect + pool,
+        sock_connect=connect,
+        sock_read=given.get("read"),
+    )
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    try:
+        yield
+    except tuple(FAILURES) as error:
+        kind = next(FAILURES[base] for base in type(error).__mro__ if base in FAILURES)
+        raise kind(str(error) or type(error).__name__) from error
