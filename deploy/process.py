@@ -50,12 +50,17 @@ def start(
     return child
 
 
-def stop(child: Child, *, by: signal.Signals = signal.SIGTERM, within: float = 5.0) -> None:
-    """Ask a child to stop with the signal `by`; after `within` seconds kill it."""
+def ask_to_stop(child: Child, *, by: signal.Signals = signal.SIGTERM) -> None:
+    """Send the signal `by` to a child that still runs."""
     if child.poll() is None:
         child.send_signal(by)
+
+
+def stop(child: Child, *, by: signal.Signals = signal.SIGTERM, within: float = 5.0) -> None:
+    """Ask a child to stop with the signal `by`; after `within` seconds kill it. Asking twice does no harm."""
+    ask_to_stop(child, by=by)
     try:
-        child.wait(within)
+        child.wait(max(0.0, within))
     except subprocess.TimeoutExpired:
         child.kill()
         child.wait()

@@ -1,0 +1,222 @@
+"""`make run`: embedded stores, the API and a worker under one supervisor, stopped together and never left behind.
+
+With `DATABASE_URL` or `REDIS_URL` set, that store is not started. Everything else is as in production.
+"""
+
+import fcntl
+import os
+import secrets
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import NoReturn
+
+import psycopg
+import redis
+
+from deploy import embedded, ready
+from deploy.embedded import Store, StoreFailed
+from deploy.options import Options, Refused
+from deploy.service import Service, run_to_end
+from shared.db import conninfo
+from shared.settings import SettingError
+
+READY_WITHIN = 45.0
+WORKER_STOPS_WITHIN, API_STOPS_WITHIN, STORES_STOP_WITHIN = 3.0, 3.7, 4.7
+"""Seconds since the stop was asked for; together they keep the promise of five."""
+
+
+def main() -> int:
+    """Run until a signal comes or a store dies; return the exit code."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _interrupt)
+    try:
+        _serve(Options.from_env(os.environ))
+    except KeyboardInterrupt:
+        say("Stopped.")
+        return 0
+    except (Refused, StoreFailed, SettingError) as refusal:
+        print(f"rondo: {refusal}", file=sys.stderr, flush=True)
+        return 1
+
+
+def say(line: str) -> None:
+    """Show progress."""
+    print(line, flush=True)
+
+
+def _interrupt(_number: int, _frame: FrameType | None) -> NoReturn:
+    """Leave whatever is going on. A child that is just being started dies with this process."""
+    raise KeyboardInterrupt
+
+
+def _serve(options: Options) -> NoReturn:
+    began = time.monotonic()
+    with ExitStack() as stack:
+        stack.enter_context(_state_folder(options))
+        _check_port(options)
+        stores: list[Store] = []
+        services: list[Service] = []
+        stack.callback(_stop, services, stores)
+        env = _environment(options, stores)
+        say("Preparing the database …")
+        run_to_end("migrate", "-m", "api.admin", "migrate", env=env, logs=options.logs)
+        run_to_end("bootstrap", "-m", "api.admin", "bootstrap", env=env, logs=options.logs)
+        say("Starting the API and a worker …")
+        for name, module in (("worker", "worker"), ("API", "api")):
+            services.append(Service(name, module=module, env=env, log=options.logs / f"{module}.log", report=say))
+        _wait_until_ready(options, stores, services)
+        say(_welcome(options, env["RONDO_API_KEY"], time.monotonic() - began))
+        while True:
+            _tend(stores, services)
+            time.sleep(0.2)
+
+
+@contextmanager
+def _state_folder(options: Options) -> Iterator[None]:
+    """Make the folder, and hold it: two supervisors on the same data would harm each other."""
+    try:
+        options.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (options.state / "lock").open("a+", encoding="utf-8")
+    except OSError as error:
+        raise Refused(
+            f"The state folder {options.state} cannot be used: {error.strerror}. RONDO_STATE_DIR chooses another."
+        ) from None
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Refused(f"Another Rondo already runs on {options.state}: stop it, or set RONDO_STATE_DIR.") from None
+        yield
+
+
+def _check_port(options: Options) -> None:
+    """Refuse a port that is taken before anything is started. Raises Refused."""
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(options.host, options.port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise Refused(
+            f"Port {options.port} on {options.host} cannot be used: {why}. Set PORT or HOST to choose another."
+        ) from None
+
+
+def _environment(options: Options, stores: list[Store]) -> dict[str, str]:
+    """Start the stores that are not given, check those that are, and say to the children where everything is."""
+    database, broker = options.database_url, options.redis_url
+    if database:
+        _check_database(database)
+    else:
+        say(f"Starting PostgreSQL in {options.state} …")
+        stores.append(embedded.postgres(options.state / "postgres", log=options.log("postgres")))
+        database = stores[-1].url
+    if broker:
+        _check_redis(broker)
+    else:
+        say(f"Starting Valkey in {options.state} …")
+        stores.append(embedded.valkey(options.state / "valkey", log=options.log("valkey")))
+        broker = stores[-1].url
+    addresses = {"DATABASE_URL": database, "REDIS_URL": broker, "HOST": options.host, "PORT": str(options.port)}
+    kept = {"RONDO_API_KEY": options.api_key or _kept_key(options.state), "PYTHONUNBUFFERED": "1"}
+    return {"RONDO_DRAIN": "2.5", **os.environ, **addresses, **kept}
+
+
+def _check_database(url: str) -> None:
+    try:
+        psycopg.connect(conninfo(url), connect_timeout=5).close()
+    except psycopg.Error as error:
+        raise Refused(f"DATABASE_URL does not lead to a PostgreSQL: {_first_line(error)}") from None
+
+
+def _check_redis(url: str) -> None:
+    if not url.startswith(("redis://", "rediss://")):
+        raise Refused(f"REDIS_URL must begin with redis:// or rediss://, but begins with {url.partition('://')[0]}.")
+    try:
+        with redis.Redis.from_url(url, socket_timeout=5, socket_connect_timeout=5) as client:
+            client.ping()
+    except (redis.RedisError, ValueError) as error:
+        raise Refused(f"REDIS_URL does not lead to a Redis: {_first_line(error)}") from None
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def _kept_key(state: Path) -> str:
+    """Return the API key of this state folder, made on the first start, for its owner's eyes only."""
+    path = state / "api_key"
+    if path.exists():
+        return path.read_text(encoding="ascii").strip()
+    key = f"rk_{secrets.token_hex(24)}"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w", encoding="ascii") as file:
+        file.write(f"{key}\n")
+    return key
+
+
+def _wait_until_ready(options: Options, stores: list[Store], services: list[Service]) -> None:
+    """Wait until the API says that it, the stores and a worker are there. Raises Refused."""
+    deadline = time.monotonic() + READY_WITHIN
+    while (missing := ready.missing(options.address, options.port)) is not None:
+        _tend(stores, services)
+        broken = next((service for service in services if service.failures >= 3), None)
+        if broken:
+            raise Refused(f"The {broken.name} does not start: {broken.last_words()} ({broken.log} has more).")
+        if time.monotonic() > deadline:
+            raise Refused(f"Not ready after {READY_WITHIN:.0f} s: {missing} The logs are in {options.logs}.")
+        time.sleep(0.05)
+
+
+def _tend(stores: list[Store], services: list[Service]) -> None:
+    """Start services again that ended; raise StoreFailed if a store did, because nothing is safe without it."""
+    for store in stores:
+        if store.child.poll() is not None:
+            raise StoreFailed(f"{store.name} ended unexpectedly, so everything stops; its log says why.")
+    for service in services:
+        service.tend(time.monotonic())
+
+
+def _stop(services: list[Service], stores: list[Store]) -> None:
+    """Stop the worker, which hands back what it holds, then the API, which tells its clients, then the stores."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    began = time.monotonic()
+    for service, within in zip(services, (WORKER_STOPS_WITHIN, API_STOPS_WITHIN), strict=False):
+        service.stop(within=began + within - time.monotonic())
+    for store in stores:
+        store.ask_to_stop()
+    for store in stores:
+        store.stop(within=began + STORES_STOP_WITHIN - time.monotonic())
+
+
+def _welcome(options: Options, key: str, seconds: float) -> str:
+    return f"""
+Rondo is ready after {seconds:.1f} s.
+
+  URL      {options.url}
+  API key  {key}
+  Logs     {options.logs}
+
+Try it:
+
+  curl {options.url}/v1/responses \\
+    -H "Authorization: Bearer {key}" -H "Content-Type: application/json" \\
+    -d '{_TRIAL}'
+
+Ctrl-C stops everything.
+"""
+
+
+_TRIAL = '{"model": "demo/assistant", "input": "What is the date today?", "tools": [{"type": "orq:current_date"}]}'
+
+
+if __name__ == "__main__":
+    sys.exit(main())
