@@ -1,0 +1,53 @@
+"""What a model call cost, in US dollars, by published prices. A model without one has no cost, never a guessed one."""
+
+from datetime import datetime
+from decimal import Decimal
+from functools import lru_cache
+from typing import TYPE_CHECKING, Final
+
+from agents.models.base import Usage
+
+if TYPE_CHECKING:
+    from genai_prices.types import ModelInfo, Provider
+
+_NAMES: Final = {"gemini": "google"}
+"""Providers that the price list knows by another name."""
+
+
+def cost(provider: str, model: str, usage: Usage, *, at: datetime | None = None) -> Decimal | None:
+    """Price one model call at a time (now, if not given); None if the provider or the model is not listed.
+
+    `provider` is a name such as `openai`: under any other name an instance may be anybody's, whatever wire it speaks.
+    """
+    listed = _listed(_NAMES.get(provider, provider), model)
+    if listed is None:
+        return None
+    from genai_prices import Usage as Counts  # noqa: PLC0415
+
+    owner, priced = listed
+    try:
+        counts = Counts(
+            input_tokens=usage.input,
+            cache_read_tokens=usage.cached,
+            cache_write_tokens=usage.cache_write,
+            output_tokens=usage.output,
+        )
+        return Decimal(priced.calc_price(counts, owner, genai_request_timestamp=at).total_price)
+    except ValueError:  # counts that contradict each other, such as more cached tokens than tokens
+        return None
+
+
+def load() -> None:
+    """Read the price list, which takes most of a second: a process that must not stall does so before it serves."""
+    _listed("openai", "gpt-4o")
+
+
+@lru_cache(maxsize=1024)
+def _listed(provider: str, model: str) -> "tuple[Provider, ModelInfo] | None":
+    """Find the provider by exactly its name, and its model."""
+    from genai_prices import data_snapshot  # noqa: PLC0415
+
+    providers = data_snapshot.get_snapshot().providers
+    owner = next((listed for listed in providers if listed.id == provider), None)
+    priced = owner.find_model(model, all_providers=providers) if owner is not None else None
+    return None if owner is None or priced is None else (owner, priced)

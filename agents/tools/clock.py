@@ -1,0 +1,49 @@
+"""The current date and time: models know neither."""
+
+from datetime import datetime
+from typing import Any, Final
+from zoneinfo import ZoneInfo
+
+from agents.tools.base import Tool, ToolError
+from shared.items import Json
+
+
+async def _run(arguments: Json, /, *, now: datetime) -> Any:
+    """Say what time it is in the zone that was asked for, or in UTC."""
+    there = now.astimezone(_zone(arguments.get("timezone") or "UTC"))
+    return {
+        "datetime": there.isoformat(timespec="seconds"),
+        "date": there.date().isoformat(),
+        "time": there.strftime("%H:%M:%S"),
+        "weekday": _WEEKDAYS[there.weekday()],
+        "timezone": str(there.tzinfo),
+        "unix": int(there.timestamp()),
+    }
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:  # a folder of zones, such as 'Europe', is an OSError
+        raise ToolError(f"There is no time zone {name!r}. Use an IANA name such as 'Europe/Amsterdam'.") from error
+
+
+# strftime's names depend on the locale of the machine.
+_WEEKDAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+
+CLOCK: Final = Tool(
+    description="Get the current date, time and weekday, in UTC or in a given time zone.",
+    schema={
+        "type": "object",
+        "properties": {
+            "timezone": {
+                "type": ["string", "null"],
+                "description": "An IANA time zone such as 'Europe/Amsterdam'. UTC if it is left out.",
+            }
+        },
+        "additionalProperties": False,
+    },
+    effect="pure",
+    timeout=5.0,
+    run=_run,
+)

@@ -1,0 +1,74 @@
+"""The tools that workers run, by type, and the one way to run them."""
+
+import asyncio
+from datetime import datetime
+from functools import cache
+from typing import TYPE_CHECKING, Any, Final
+
+import orjson
+
+from agents.tools.base import Tool, ToolError
+from agents.tools.clock import CLOCK
+from shared.items import Json
+
+if TYPE_CHECKING:
+    from jsonschema.protocols import Validator
+
+TOOLS: Final[dict[str, Tool]] = {"orq:current_date": CLOCK, "orq:datetime": CLOCK}
+
+MAX_RESULT: Final = 100_000
+"""Characters of a result that a model is given."""
+
+
+def model_name(tool_type: str) -> str:
+    """Name a tool for models, which allow no colon: `orq:current_date` is `orq_current_date`."""
+    return tool_type.replace(":", "_")
+
+
+async def run(tool_type: str, arguments: str, *, now: datetime) -> Any:
+    """Run a tool on its JSON arguments, and return a JSON value of bounded size.
+
+    `now` has a time zone. Raises `ToolError` for an unknown tool, arguments that do not fit, a timeout, or a failure that the
+    tool explains.
+    """
+    tool = TOOLS.get(tool_type)
+    if tool is None:
+        raise ToolError(f"There is no tool {tool_type!r}.")
+    checked = _check(tool_type, arguments)
+    try:
+        async with asyncio.timeout(tool.timeout):
+            result = await tool.run(checked, now=now)
+    except TimeoutError as error:
+        raise ToolError(f"The tool took longer than {tool.timeout:g} seconds and was stopped.") from error
+    return bounded(result)
+
+
+def bounded(result: Any, *, limit: int = MAX_RESULT) -> Any:
+    """Return the result, or, if its text is longer than `limit` characters, the beginning of it and a note."""
+    text = result if isinstance(result, str) else orjson.dumps(result).decode()
+    if len(text) <= limit:
+        return result
+    return f"{text[:limit]}\n[Truncated: these are the first {limit} of {len(text)} characters.]"
+
+
+def _check(tool_type: str, arguments: str) -> Json:
+    """Read the arguments, and hold them against the tool's schema."""
+    try:
+        value = orjson.loads(arguments or "{}")
+    except orjson.JSONDecodeError as error:
+        raise ToolError(f"The arguments are not valid JSON: {error}.") from error
+    if not isinstance(value, dict):
+        raise ToolError("The arguments must be a JSON object.")
+    faults = sorted(_validator(tool_type).iter_errors(value), key=lambda fault: list(map(str, fault.path)))
+    if faults:
+        listed = "; ".join(f"{fault.json_path}: {fault.message}" for fault in faults[:5])
+        raise ToolError(f"The arguments do not fit the tool's parameters: {listed}.")
+    return value
+
+
+@cache
+def _validator(tool_type: str) -> "Validator":
+    # Imported here because it costs a process that runs no tools 60 ms.
+    from jsonschema import Draft202012Validator  # noqa: PLC0415
+
+    return Draft202012Validator(TOOLS[tool_type].schema)
