@@ -81,7 +81,8 @@ def _serve(options: Options) -> NoReturn:
 def _state_folder(options: Options) -> Iterator[None]:
     """Make the folder, and hold it: two supervisors on the same data would harm each other."""
     try:
-        options.logs.mkdir(mode=0o700, parents=True, exist_ok=True)
+        options.state.mkdir(mode=0o700, parents=True, exist_ok=True)
+        options.logs.mkdir(exist_ok=True)
         lock = (options.state / "lock").open("a+", encoding="utf-8")
     except OSError as error:
         raise Refused(

@@ -23,11 +23,13 @@ find_python() {
 
 new_enough() { [ "$(printf '%s\n' "$oldest_uv" "$1" | sort -V | head -n 1)" = "$oldest_uv" ]; }
 
+has_pip() { .venv/bin/python -m pip --version >/dev/null 2>&1; }
+
 find_uv() {
     if new_enough "$(uv --version 2>/dev/null | cut -d ' ' -f 2)"; then echo uv; return; fi
     if [ "$(.venv/bin/uv --version 2>/dev/null | cut -d ' ' -f 2)" != "$uv_version" ]; then
         say "Making .venv and installing uv $uv_version into it …"
-        suits .venv/bin/python || "$python" -m venv --clear .venv >&2 ||
+        has_pip || { "$python" -m venv --clear .venv >&2 && has_pip; } ||
             fail "Python's venv module does not work: install it (on Debian: apt install python3-venv), or install uv."
         .venv/bin/python -m pip install --quiet "uv==$uv_version" ||
             fail "pip could not install uv $uv_version; see above."
@@ -36,8 +38,10 @@ find_uv() {
 }
 
 python=$(find_python)
-[ -w "${HOME:-/nonexistent}" ] || { mkdir -p .venv && export UV_CACHE_DIR=.venv/.cache; }
+suits .venv/bin/python || rm -rf .venv
+[ -w "${HOME:-/nonexistent}" ] || export UV_NO_CACHE=1
 uv=$(find_uv)
+[ ! -d .venv ] || python=.venv/bin/python # by another path to the same Python, uv would make .venv anew
 say "Installing the packages of uv.lock ($group) …"
 "$uv" sync --frozen --inexact --python "$python" --no-default-groups --group "$group" ||
     fail "The packages could not be installed; see above."
