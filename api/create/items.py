@@ -4,6 +4,7 @@ Members that no schema lists are kept: clients send back what they were sent, an
 """
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -98,7 +99,7 @@ def _other(given: Json, path: str, kind: Kind, type_: str) -> Item:
         checked["id"] = ids.new(kind.prefix)
     for name, value in kind.defaults.items():
         if checked.get(name) is None:
-            checked[name] = value
+            checked[name] = copy(value)
     return checked
 
 
