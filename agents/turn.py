@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol, TypeAlias
 
-from agents.models.base import ModelError, Timeouts, Usage
+from agents.models.base import ModelError, Sampling, Timeouts, Usage
 from shared.items import Item, Json
 
 
@@ -40,6 +40,8 @@ class Turn:
     model: str
     history: list[Item]
     body: Json
+    sampling: Sampling = field(default_factory=Sampling)
+    """What the client asked for; the echo in `body` shows defaults too, which are not sent to a provider."""
     passthrough: Json = field(default_factory=dict)
     iteration: int = 0
     """Model calls that earlier steps of this response made."""

@@ -6,8 +6,8 @@ from typing import Any, ClassVar
 class RondoError(Exception):
     """Something went wrong on our side."""
 
-    status_code: ClassVar[int] = 500
-    type: ClassVar[str] = "server_error"
+    status_code: int = 500
+    type: str = "server_error"
     code: ClassVar[str | None] = "server_error"
 
     def __init__(
@@ -40,54 +40,54 @@ class RondoError(Exception):
 class InvalidRequest(RondoError):
     """The request is invalid."""
 
-    status_code = 400
-    type = "invalid_request_error"
-    code = None
+    status_code: int = 400
+    type: str = "invalid_request_error"
+    code: ClassVar[str | None] = None
 
 
 class Unauthorized(RondoError):
     """You didn't provide an API key. Send it as 'Authorization: Bearer <key>'."""
 
-    status_code = 401
-    type = "invalid_request_error"
-    code = None
+    status_code: int = 401
+    type: str = "invalid_request_error"
+    code: ClassVar[str | None] = None
 
 
 class NotFound(RondoError):
     """The requested object was not found."""
 
-    status_code = 404
-    type = "invalid_request_error"
-    code = None
+    status_code: int = 404
+    type: str = "invalid_request_error"
+    code: ClassVar[str | None] = None
 
 
 class MethodNotAllowed(RondoError):
     """The path does not accept that method."""
 
-    status_code = 405
-    type = "invalid_request_error"
-    code = "method_not_allowed"
+    status_code: int = 405
+    type: str = "invalid_request_error"
+    code: ClassVar[str | None] = "method_not_allowed"
 
 
 class TooLarge(RondoError):
     """The request body is too large."""
 
-    status_code = 413
-    type = "invalid_request_error"
-    code = "request_too_large"
+    status_code: int = 413
+    type: str = "invalid_request_error"
+    code: ClassVar[str | None] = "request_too_large"
 
 
 class RateLimited(RondoError):
     """Too many requests. Please try again later."""
 
-    status_code = 429
-    type = "requests"
-    code = "rate_limit_exceeded"
+    status_code: int = 429
+    type: str = "requests"
+    code: ClassVar[str | None] = "rate_limit_exceeded"
 
 
 class Unavailable(RondoError):
     """The service is not ready to take this request."""
 
-    status_code = 503
-    type = "server_error"
-    code = "server_is_overloaded"
+    status_code: int = 503
+    type: str = "server_error"
+    code: ClassVar[str | None] = "server_is_overloaded"

@@ -22,7 +22,7 @@ class Status(StrEnum):
 
 
 NEXT: Final[dict[Status, frozenset[Status]]] = {
-    Status.QUEUED: frozenset({Status.IN_PROGRESS, Status.INCOMPLETE, Status.FAILED, Status.CANCELLED}),
+    Status.QUEUED: frozenset({Status.IN_PROGRESS, Status.FAILED, Status.CANCELLED}),
     Status.IN_PROGRESS: frozenset({Status.COMPLETED, Status.INCOMPLETE, Status.FAILED, Status.CANCELLED}),
     Status.COMPLETED: frozenset(),
     Status.INCOMPLETE: frozenset(),

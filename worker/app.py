@@ -5,33 +5,46 @@ from contextlib import asynccontextmanager
 
 from celery import Celery
 
-from shared import queue
+from shared import logs, queue
 from shared.settings import SettingError, Settings
-
-
-class _Idle:
-    def drain(self) -> None: ...
+from worker import advance as response_step
+from worker import tool_calls
+from worker.runtime import Runtime, open_runtime
 
 
 @asynccontextmanager
-async def lifespan(_app: Celery) -> AsyncIterator[_Idle]:
-    """Hold what the tasks share."""
-    yield _Idle()
+async def lifespan(celery: Celery) -> AsyncIterator[Runtime]:
+    """Hold what the tasks share, on their event loop."""
+    hints = queue.Hints(celery)
+    try:
+        async with open_runtime(celery.rondo_settings, hints) as runtime:
+            yield runtime
+    finally:
+        hints.close()
 
 
 async def advance(response_id: str) -> None:
     """Move a response forward by one step."""
+    await response_step.advance(app.rondo_runtime, response_id)
+
+
+async def run_tool(call_id: str) -> None:
+    """Run one tool call."""
+    await tool_calls.run_tool(app.rondo_runtime, call_id)
 
 
 def build(settings: Settings) -> Celery:
     """Make the app with its tasks and its lifespan."""
-    app = queue.make_app(settings)
-    app.rondo_lifespan = lifespan
-    app.task(name=queue.ADVANCE)(advance)
-    return app
+    celery = queue.make_app(settings)
+    celery.rondo_lifespan = lifespan
+    celery.task(name=queue.ADVANCE)(advance)
+    celery.task(name=queue.RUN_TOOL)(run_tool)
+    return celery
 
 
 try:
-    app = build(Settings.from_env())
+    _settings = Settings.from_env()
+    logs.configure(_settings)
+    app = build(_settings)
 except SettingError as error:
     raise SystemExit(f"rondo: {error}") from None

@@ -1,0 +1,38 @@
+"""`python -m api`: serve the API on `HOST` and `PORT`."""
+
+import os
+import sys
+
+import uvicorn
+
+from api.app import make_app
+from shared import logs
+from shared.settings import SettingError, Settings
+
+
+def main() -> int:
+    """Serve until told to stop; return the exit code."""
+    try:
+        settings = Settings.from_env()
+        logs.configure(settings)
+        app = make_app(settings)
+    except SettingError as error:
+        print(f"rondo: {error}", file=sys.stderr)  # noqa: T201  # the log may not be configured
+        return 1
+    uvicorn.run(
+        app,
+        host=os.environ.get("HOST", "127.0.0.1"),
+        port=int(os.environ.get("PORT", "8000")),
+        loop="uvloop",
+        http="httptools",
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=3,
+        timeout_keep_alive=75,
+        server_header=False,
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

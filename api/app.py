@@ -1,0 +1,75 @@
+"""The API process: routes, the one place where errors become answers, and what every answer carries."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.middleware.cors import CORSMiddleware
+from starlette.exceptions import HTTPException
+
+from api import catalogue, health, journal, listing, responses
+from api.desk import open_desk
+from api.replies import json_reply
+from api.trace import Trace
+from shared.errors import InvalidRequest, MethodNotAllowed, NotFound, RondoError, TooLarge
+from shared.settings import Settings
+
+log = structlog.get_logger(__name__)
+
+
+def make_app(settings: Settings) -> FastAPI:
+    """Build the app; its connections are made when it starts."""
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
+        async with open_desk(settings) as desk:
+            yield {"desk": desk}
+
+    app = FastAPI(title="Rondo", lifespan=lifespan, redirect_slashes=False)
+    for module in (listing, journal, responses, catalogue, health):
+        app.include_router(module.router)
+    app.add_exception_handler(RondoError, _known_error)
+    app.add_exception_handler(HTTPException, _http_error)
+    app.add_exception_handler(Exception, _unknown_error)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=list(settings.cors_origins),
+            allow_methods=["*"],
+            allow_headers=["*"],
+            expose_headers=["x-request-id"],
+        )
+    app.add_middleware(Trace)
+    return app
+
+
+async def _known_error(_: Request, error: Exception) -> Response:
+    """Render our own errors."""
+    assert isinstance(error, RondoError)  # noqa: S101  # Starlette's signature is wider than its promise
+    if error.status_code >= 500:
+        log.warning("request_failed", status=error.status_code, code=error.code_value, message=error.message)
+    return json_reply(error.body(), status=error.status_code, headers=error.headers)
+
+
+async def _http_error(request: Request, error: Exception) -> Response:
+    """Render the framework's errors in the same envelope."""
+    assert isinstance(error, HTTPException)  # noqa: S101  # as above
+    route = f"{request.method} {request.url.path}"
+    match error.status_code:
+        case 404:
+            known: RondoError = NotFound(f"Invalid URL ({route}).")
+        case 405:
+            known = MethodNotAllowed(f"Method not allowed ({route}).", headers=dict(error.headers or {}))
+        case 413:
+            known = TooLarge()
+        case _:
+            known = InvalidRequest(str(error.detail))
+    return await _known_error(request, known)
+
+
+async def _unknown_error(request: Request, error: Exception) -> Response:
+    """Hide what we did not foresee from the client, and tell the log everything."""
+    log.error("unexpected_error", path=request.url.path, exc_info=error)
+    return json_reply(RondoError("The server had an error while processing your request.").body(), status=500)

@@ -1,0 +1,93 @@
+"""What a new response builds on: its parent, the items it refers to, and the pairing of calls with their outputs."""
+
+from api import store
+from shared import history
+from shared.db import Session
+from shared.errors import InvalidRequest, NotFound
+from shared.items import CALL_OUTPUTS, CALLS, Item
+from shared.status import TERMINAL, Status
+
+
+class PreviousResponseNotFound(InvalidRequest):
+    """The previous response was not found."""
+
+    code = "previous_response_not_found"
+
+
+async def resolve(session: Session, project_id: str, items: list[Item], previous_response_id: str | None) -> list[Item]:
+    """Return the input with references replaced by the items they name, checked against the whole context.
+
+    Raises PreviousResponseNotFound, NotFound for a reference, and InvalidRequest for calls without outputs or the reverse.
+    """
+    inherited: list[Item] = []
+    if previous_response_id is not None:
+        await _require_parent(session, project_id, previous_response_id)
+        inherited = await history.load(session, previous_response_id)
+    own = await _dereference(session, project_id, items)
+    seen = {item["id"] for item in inherited}
+    own = _without_repeats(own, seen)
+    check_pairs([*inherited, *own])
+    return own
+
+
+async def _require_parent(session: Session, project_id: str, response_id: str) -> None:
+    """Make sure that there is a finished response to continue."""
+    row = await store.find(session, project_id, response_id)
+    if row is None:
+        raise PreviousResponseNotFound(f"Previous response with id '{response_id}' not found.", param="previous_response_id")
+    if Status(row["status"]) not in TERMINAL:
+        raise InvalidRequest(
+            f"Previous response with id '{response_id}' is still {row['status']}. Continue it once it has finished.",
+            param="previous_response_id",
+            code="previous_response_not_finished",
+        )
+
+
+async def _dereference(session: Session, project_id: str, items: list[Item]) -> list[Item]:
+    """Replace every `item_reference` by a copy of the stored item, so that deleting the original harms nobody."""
+    wanted = [item["id"] for item in items if item["type"] == "item_reference"]
+    if not wanted:
+        return items
+    found = await store.items_by_id(session, project_id, wanted)
+    for item_id in wanted:
+        if item_id not in found:
+            raise NotFound(
+                f"Item with id '{item_id}' not found. Items are not persisted when 'store' is set to false.", param="input"
+            )
+    return [found[item["id"]] if item["type"] == "item_reference" else item for item in items]
+
+
+def _without_repeats(items: list[Item], seen: set[str]) -> list[Item]:
+    """Drop items whose id is in the context already: clients resend what the server remembers."""
+    kept = []
+    for item in items:
+        if item["id"] not in seen:
+            seen.add(item["id"])
+            kept.append(item)
+    return kept
+
+
+def check_pairs(context: list[Item]) -> None:
+    """Raise InvalidRequest unless every call has an output after it, and every output a call before it."""
+    open_calls: dict[str, None] = {}
+    answered: set[str] = set()
+    for item in context:
+        if item["type"] in CALLS and item.get("status") != "incomplete":
+            open_calls[item["call_id"]] = None
+        elif item["type"] in CALL_OUTPUTS:
+            if item["call_id"] not in open_calls and item["call_id"] not in answered:
+                raise _unpaired(f"No tool call found for function call output with call_id {item['call_id']}.")
+            _answer(item["call_id"], open_calls, answered)
+        elif item["type"].startswith("orq:"):
+            _answer(item["call_id"], open_calls, answered)
+    for call_id in open_calls:
+        raise _unpaired(f"No tool output found for function call {call_id}.")
+
+
+def _answer(call_id: str, open_calls: dict[str, None], answered: set[str]) -> None:
+    open_calls.pop(call_id, None)
+    answered.add(call_id)
+
+
+def _unpaired(message: str) -> InvalidRequest:
+    return InvalidRequest(message, param="input")

@@ -1,0 +1,68 @@
+"""What a request handler works with: this process's connections, made once in the app's lifespan."""
+
+import asyncio
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from os import environ
+from typing import Any
+
+from redis.asyncio import Redis
+
+from agents.models.providers import Providers, load
+from api.keys import KeyRing
+from api.mailroom import Mailroom
+from shared import bus, db, queue
+from shared.settings import Settings
+
+
+@dataclass(slots=True, kw_only=True)
+class Desk:
+    """The state of an API process."""
+
+    settings: Settings
+    pool: db.Pool
+    redis: Redis
+    mailroom: Mailroom
+    hints: queue.Hints
+    providers: Providers
+    keys: KeyRing
+    _errands: set[asyncio.Task[Any]] = field(default_factory=set)
+
+    def errand(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something after the request that caused it is gone; it must report its own failures."""
+        task = asyncio.create_task(work)
+        self._errands.add(task)
+        task.add_done_callback(self._errands.discard)
+
+    async def finish_errands(self) -> None:
+        """Wait for what is under way."""
+        if self._errands:
+            await asyncio.wait(self._errands, timeout=5)
+
+
+@asynccontextmanager
+async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
+    """Connect for the length of the block."""
+    redis = bus.connect(settings.redis_url)
+    hints = queue.Hints(queue.make_app(settings))
+    mailroom = Mailroom(redis)
+    listening = asyncio.create_task(mailroom.run(), name="mailroom")
+    try:
+        async with db.make_pool(settings) as pool:
+            desk = Desk(
+                settings=settings,
+                pool=pool,
+                redis=redis,
+                mailroom=mailroom,
+                hints=hints,
+                providers=load(settings, environ),
+                keys=KeyRing(pool),
+            )
+            yield desk
+            await desk.finish_errands()
+    finally:
+        listening.cancel()
+        await asyncio.gather(listening, return_exceptions=True)
+        hints.close()
+        await redis.aclose()

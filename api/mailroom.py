@@ -1,0 +1,151 @@
+"""One Redis subscription connection for all followers of this process, sorted into bounded mailboxes."""
+
+import asyncio
+from collections import deque
+from typing import Any, Final
+
+import structlog
+from redis.asyncio import Redis
+from redis.asyncio.client import PubSub
+from redis.exceptions import RedisError
+
+from shared import bus
+from shared.frames import Page
+
+log = structlog.get_logger(__name__)
+
+MAX_BYTES: Final = 1 << 20
+"""A mailbox that holds more is emptied: its follower goes back to the pages, and nobody else waits for it."""
+
+
+class Mailbox:
+    """Live pages for one follower."""
+
+    def __init__(self, name: str) -> None:
+        """Begin empty, for the channel `name`."""
+        self.name = name
+        self._mail: deque[tuple[Page, bytes]] = deque()
+        self._bytes = 0
+        self._lost = False
+        self._bell = asyncio.Event()
+
+    def put(self, page: Page, flag: bytes) -> None:
+        """Deliver a page; never waits."""
+        self._bytes += len(page.frames)
+        if self._bytes > MAX_BYTES:
+            self.lose()
+            return
+        self._mail.append((page, flag))
+        self._bell.set()
+
+    def lose(self) -> None:
+        """Throw the mail away and say so: something is missing, and Postgres has it."""
+        self._mail.clear()
+        self._bytes = 0
+        self._lost = True
+        self._bell.set()
+
+    async def get(self, *, silence: float) -> tuple[Page, bytes] | None:
+        """Wait for the next page; None after `silence` seconds, or if mail was lost."""
+        if not self._mail and not self._lost:
+            self._bell.clear()
+            try:
+                async with asyncio.timeout(silence):
+                    await self._bell.wait()
+            except TimeoutError:
+                return None
+        if self._lost:
+            self._lost = False
+            return None
+        page, flag = self._mail.popleft()
+        self._bytes -= len(page.frames)
+        return page, flag
+
+
+class Mailroom:
+    """Subscribes a channel while anybody follows it."""
+
+    def __init__(self, redis: Redis) -> None:
+        """Take a Redis client; `run` does the listening."""
+        self._redis = redis
+        self._boxes: dict[str, set[Mailbox]] = {}
+        self._confirmed: dict[str, asyncio.Event] = {}
+        self._pubsub: PubSub | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> None:
+        """Listen until cancelled. While Redis is away followers read pages."""
+        while True:
+            try:
+                async with self._redis.pubsub() as pubsub:
+                    await pubsub.subscribe(bus.CONTROL, *self._boxes)
+                    self._pubsub = pubsub
+                    self._lose_everything()
+                    async for message in pubsub.listen():
+                        self._deliver(message)
+            except (RedisError, OSError):
+                self._pubsub = None
+                log.warning("mailroom_waits_for_redis")
+                await asyncio.sleep(0.5)
+
+    async def subscribe(self, response_id: str) -> Mailbox:
+        """Make a mailbox that receives everything published on the response's channel from now on; `leave` ends it."""
+        name = bus.channel(response_id)
+        box = Mailbox(name)
+        self._boxes.setdefault(name, set()).add(box)
+        await self._confirm(name)
+        return box
+
+    def leave(self, box: Mailbox) -> None:
+        """Deliver to a mailbox no more. It never waits: the caller may be a cancelled request."""
+        boxes = self._boxes.get(box.name, set())
+        boxes.discard(box)
+        if not boxes and self._boxes.pop(box.name, None) is not None:
+            self._confirmed.pop(box.name, None)
+            task = asyncio.create_task(self._unsubscribe(box.name))
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
+
+    async def _confirm(self, name: str) -> None:
+        """Ask for the channel and wait for Redis to confirm, but not long: without Redis the pages do."""
+        confirmed = self._confirmed.get(name)
+        if confirmed is None:
+            confirmed = self._confirmed[name] = asyncio.Event()
+            await self._send("subscribe", name)
+        if self._pubsub is None:
+            return
+        try:
+            async with asyncio.timeout(1):
+                await confirmed.wait()
+        except TimeoutError:
+            log.warning("subscription_unconfirmed", channel=name)
+
+    async def _unsubscribe(self, name: str) -> None:
+        if name not in self._boxes:
+            await self._send("unsubscribe", name)
+
+    async def _send(self, verb: str, name: str) -> None:
+        """Send a subscription command on the listening connection; the listener reads the answer."""
+        if self._pubsub is None:
+            return
+        try:
+            await getattr(self._pubsub, verb)(name)
+        except (RedisError, OSError):
+            log.info("subscription_not_sent", channel=name)
+
+    def _deliver(self, message: dict[str, Any]) -> None:
+        """Sort one message into the mailboxes of its channel."""
+        name = message["channel"].decode()
+        if message["type"] == "subscribe":
+            if confirmed := self._confirmed.get(name):
+                confirmed.set()
+        elif message["type"] == "message" and (boxes := self._boxes.get(name)):
+            page, flag = bus.unpack(message["data"])
+            for box in boxes:
+                box.put(page, flag)
+
+    def _lose_everything(self) -> None:
+        """Tell every follower that mail may have been missed while the connection was down."""
+        for boxes in self._boxes.values():
+            for box in boxes:
+                box.lose()

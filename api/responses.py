@@ -1,0 +1,174 @@
+"""`/v1/responses`: create, read, stream, cancel, delete."""
+
+import time
+from typing import Final
+
+from fastapi import APIRouter, Request, Response
+
+from api import store, waiting
+from api.accept import Accepted, accept, new_response
+from api.body import read_body
+from api.create import query
+from api.create.request import CreateRequest, Limits, parse
+from api.desk import Desk
+from api.keys import ProjectId
+from api.replies import ResponseNotFound, json_reply, list_reply
+from api.stream import EventStream
+from api.waiting import Reader
+from shared import bus, db
+from shared.errors import InvalidRequest
+from shared.items import Json
+
+router = APIRouter()
+
+MAX_WAIT: Final = 60.0
+"""Seconds that a long poll may ask for."""
+
+
+@router.post("/v1/responses")
+@router.post("/v3/router/responses", include_in_schema=False)
+async def create(request: Request, project_id: ProjectId) -> Response:
+    """Make a response: wait for it, stream it, or let it run in the background."""
+    desk: Desk = request.state.desk
+    raw = await read_body(request, desk.settings.max_body)
+    wanted = parse(raw, limits=Limits(max_items=desk.settings.max_items, max_tools=desk.settings.max_tools))
+    key = request.headers.get("idempotency-key")
+    new = new_response(desk, project_id, wanted, key=key, raw=raw)
+    if wanted.background and not wanted.stream:
+        accepted = await accept(desk, new)
+        return json_reply(accepted.created or await _snapshot(desk, project_id, accepted.id))
+    box = await desk.mailroom.subscribe(new.id)
+    try:
+        accepted = await accept(desk, new)
+    except BaseException:
+        desk.mailroom.leave(box)
+        raise
+    if accepted.created is None:
+        desk.mailroom.leave(box)
+        box = await desk.mailroom.subscribe(accepted.id)
+    reader = Reader(desk, box, accepted.id, after=-1, page=accepted.page, store=wanted.store)
+    drop = _dropped(desk, project_id, accepted, wanted, key)
+    if wanted.stream:
+        return EventStream(reader, on_drop=drop, comment_every=desk.settings.keepalive_comment)
+    return await waiting.for_the_end(request, reader, on_drop=drop)
+
+
+def _dropped(desk: Desk, project_id: str, accepted: Accepted, wanted: CreateRequest, key: str | None) -> waiting.OnDrop:
+    """Decide what a dropped connection means: the end of foreground work, unless somebody can come back for it."""
+    durable = wanted.background or wanted.agent is not None or key is not None
+    policy = wanted.on_disconnect or ("continue" if durable else "cancel")
+
+    def drop() -> None:
+        if policy == "cancel" and accepted.created is not None:
+            desk.errand(_cancel(desk, project_id, accepted.id))
+
+    return drop
+
+
+async def _cancel(desk: Desk, project_id: str, response_id: str) -> None:
+    """Cancel in Postgres, then tell the worker and the readers; both would find out by themselves, later."""
+    async with db.transaction(desk.pool) as session:
+        cancelled = await store.cancel(session, project_id, response_id)
+    if cancelled:
+        nothing = bus.pack(bus.NOTHING, bus.END)
+        await bus.publish(desk.redis, [(bus.CONTROL, f"cancel {response_id}".encode()), (bus.channel(response_id), nothing)])
+
+
+async def _snapshot(desk: Desk, project_id: str, response_id: str) -> Json:
+    """Render a stored response as it is now. Raises ResponseNotFound."""
+    async with db.connection(desk.pool) as session:
+        row = await store.find(session, project_id, response_id)
+        if row is None:
+            raise ResponseNotFound(response_id)
+        return await store.object_of(session, row)
+
+
+@router.get("/v1/responses/{response_id}")
+@router.get("/v3/router/responses/{response_id}", include_in_schema=False)
+async def retrieve(request: Request, project_id: ProjectId, response_id: str) -> Response:
+    """Read a response: now, as a stream from any event on, or as soon as its status changes."""
+    desk: Desk = request.state.desk
+    pairs = request.query_params.multi_items()
+    query.include(pairs)
+    after = query.integer(pairs, "starting_after", low=-1, high=2**62)
+    wait = query.seconds(pairs, "wait", high=MAX_WAIT)
+    if query.boolean(pairs, "stream"):
+        return await _resume(desk, project_id, response_id, after=-1 if after is None else after)
+    if after is not None:
+        raise InvalidRequest("'starting_after' needs 'stream=true'.", param="starting_after", code="invalid_value")
+    if wait:
+        await _await_change(desk, project_id, response_id, wait)
+    return json_reply(await _snapshot(desk, project_id, response_id))
+
+
+async def _resume(desk: Desk, project_id: str, response_id: str, *, after: int) -> Response:
+    """Stream the log from `after` on, as it was first sent, and follow it to the end."""
+    box = await desk.mailroom.subscribe(response_id)
+    try:
+        await _require(desk, project_id, response_id)
+    except BaseException:
+        desk.mailroom.leave(box)
+        raise
+    reader = Reader(desk, box, response_id, after=after)
+    return EventStream(reader, on_drop=waiting.nothing, comment_every=desk.settings.keepalive_comment)
+
+
+async def _require(desk: Desk, project_id: str, response_id: str) -> str:
+    """Return a response's status. Raises ResponseNotFound."""
+    async with db.connection(desk.pool) as session:
+        row = await store.find(session, project_id, response_id)
+    if row is None:
+        raise ResponseNotFound(response_id)
+    return str(row["status"])
+
+
+async def _await_change(desk: Desk, project_id: str, response_id: str, wait: float) -> None:
+    """Return when the response's status is another than at first, when it is over, or after `wait` seconds."""
+    until = time.monotonic() + wait
+    box = await desk.mailroom.subscribe(response_id)
+    try:
+        first = status = await _require(desk, project_id, response_id)
+        while status == first and status in {"queued", "in_progress"} and (left := until - time.monotonic()) > 0:
+            letter = await box.get(silence=min(left, 2.0))
+            if letter is None or letter[1] == bus.END or b"event: response.in_progress\n" in letter[0].frames:
+                status = await _require(desk, project_id, response_id)
+    finally:
+        desk.mailroom.leave(box)
+
+
+@router.post("/v1/responses/{response_id}/cancel")
+async def cancel(request: Request, project_id: ProjectId, response_id: str) -> Response:
+    """Stop a background response; a finished one is returned as it is."""
+    desk: Desk = request.state.desk
+    async with db.connection(desk.pool) as session:
+        row = await store.find(session, project_id, response_id)
+    if row is None:
+        raise ResponseNotFound(response_id)
+    if not row["background"]:
+        raise InvalidRequest("Cannot cancel a synchronous response.", param="response_id")
+    await _cancel(desk, project_id, response_id)
+    return json_reply(await _snapshot(desk, project_id, response_id))
+
+
+@router.delete("/v1/responses/{response_id}")
+async def delete(request: Request, project_id: ProjectId, response_id: str) -> Response:
+    """Delete a response; one that runs is cancelled. Responses that continue it keep what they inherited."""
+    desk: Desk = request.state.desk
+    await _require(desk, project_id, response_id)
+    await _cancel(desk, project_id, response_id)
+    async with db.transaction(desk.pool) as session:
+        await store.delete(session, project_id, response_id)
+    return json_reply({"id": response_id, "object": "response", "deleted": True})
+
+
+@router.get("/v1/responses/{response_id}/input_items")
+async def input_items(request: Request, project_id: ProjectId, response_id: str) -> Response:
+    """List what was put in front of the model, newest first unless asked otherwise."""
+    desk: Desk = request.state.desk
+    pairs = request.query_params.multi_items()
+    page = query.page(pairs)
+    query.include(pairs)
+    await _require(desk, project_id, response_id)
+    async with db.connection(desk.pool) as session:
+        items = await store.input_items(session, response_id)
+    return list_reply(items if page.order == "asc" else items[::-1], page)

@@ -1,0 +1,244 @@
+"""What the API does to responses in Postgres: create, read, list, cancel, delete. Every statement is scoped to a project."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+
+from shared import fold, frames, history, pages, snapshot
+from shared.db import Session
+from shared.frames import Page
+from shared.items import Item, Json
+from shared.status import Status, before
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewResponse:
+    """A response about to be stored; `page` holds the events that are already certain."""
+
+    id: str
+    project_id: str
+    model: str
+    body: Json
+    request: Json
+    items: list[Item]
+    page: Page
+    previous_response_id: str | None
+    background: bool
+    store: bool
+    created_at: float
+    max_execution_time: float
+    identity: Json | None = None
+    thread: Json | None = None
+    idempotency_key: str | None = None
+    request_hash: bytes = b""
+
+
+_INSERT = """
+INSERT INTO responses (id, project_id, status, phase, model, body, request, previous_response_id, background, store,
+                       identity_id, thread_id, committed_seq, hint_at, created_at, deadline_at)
+VALUES (%s, %s, 'queued', 'ready', %s, %s, %s, %s, %s, %s, %s, %s, %s, now() + interval '2 seconds',
+        to_timestamp(%s), now() + %s * interval '1 second')
+"""
+_INSERT_ITEMS = """
+INSERT INTO items (response_id, direction, position, project_id, id, item)
+SELECT %s, 'input', n - 1, %s, item->>'id', item FROM jsonb_array_elements(%s) WITH ORDINALITY AS listed(item, n)
+"""
+
+
+async def insert(session: Session, new: NewResponse) -> None:
+    """Write the response, its input items, its first events, and who asked for it."""
+    identity, thread = new.identity or {}, new.thread or {}
+    await session.execute(
+        _INSERT,
+        (
+            new.id,
+            new.project_id,
+            new.model,
+            Jsonb(new.body),
+            Jsonb(new.request),
+            new.previous_response_id,
+            new.background,
+            new.store,
+            identity.get("id"),
+            thread.get("id"),
+            new.page.last,
+            new.created_at,
+            new.max_execution_time,
+        ),
+    )
+    if new.items:
+        await session.execute(_INSERT_ITEMS, (new.id, new.project_id, Jsonb(new.items)))
+    await pages.append(session, new.id, 0, new.page)
+    if new.identity:
+        await _upsert_identity(session, new.project_id, new.identity)
+    if new.thread:
+        await _upsert_thread(session, new.project_id, new.thread)
+
+
+async def _upsert_identity(session: Session, project_id: str, identity: Json) -> None:
+    """Create the identity's record, or update what the request says about it."""
+    await session.execute(
+        """INSERT INTO identities (project_id, id, display_name, email, logo_url, metadata, tags)
+           VALUES (%s, %s, %s, %s, %s, %s, %s)
+               ON CONFLICT (project_id, id) DO UPDATE SET
+                  display_name = coalesce(excluded.display_name, identities.display_name),
+                  email = coalesce(excluded.email, identities.email),
+                  logo_url = coalesce(excluded.logo_url, identities.logo_url),
+                  metadata = coalesce(excluded.metadata, identities.metadata),
+                  tags = coalesce(excluded.tags, identities.tags), updated_at = now()""",
+        (
+            project_id,
+            identity["id"],
+            identity.get("display_name"),
+            identity.get("email"),
+            identity.get("logo_url"),
+            _json(identity.get("metadata")),
+            _json(identity.get("tags")),
+        ),
+    )
+
+
+async def _upsert_thread(session: Session, project_id: str, thread: Json) -> None:
+    await session.execute(
+        """INSERT INTO threads (project_id, id, tags) VALUES (%s, %s, %s)
+               ON CONFLICT (project_id, id) DO UPDATE SET
+                  tags = coalesce(excluded.tags, threads.tags), updated_at = now()""",
+        (project_id, thread["id"], _json(thread.get("tags"))),
+    )
+
+
+def _json(value: Any) -> Jsonb | None:
+    return None if value is None else Jsonb(value)
+
+
+async def remember_key(session: Session, new: NewResponse) -> tuple[str, bytes] | None:
+    """Bind the idempotency key to the new response; if it is bound already, return that response's id and body hash."""
+    inserted = await session.execute(
+        """INSERT INTO idempotency_keys (project_id, key, request_hash, response_id) VALUES (%s, %s, %s, %s)
+               ON CONFLICT DO NOTHING RETURNING 1""",
+        (new.project_id, new.idempotency_key, new.request_hash, new.id),
+    )
+    if await inserted.fetchone():
+        return None
+    bound = await session.execute(
+        "SELECT response_id, request_hash FROM idempotency_keys WHERE project_id = %s AND key = %s",
+        (new.project_id, new.idempotency_key),
+    )
+    row = await bound.fetchone()
+    return (row[0], bytes(row[1])) if row else None
+
+
+async def find(session: Session, project_id: str, response_id: str) -> dict[str, Any] | None:
+    """Read a stored response's row; None if it is unknown, foreign, deleted, or was not to be stored."""
+    async with session.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(
+            "SELECT * FROM responses WHERE id = %s AND project_id = %s AND store AND deleted_at IS NULL",
+            (response_id, project_id),
+        )
+        return await cursor.fetchone()
+
+
+async def row_of(session: Session, response_id: str) -> dict[str, Any] | None:
+    """Read any row, stored or not: for the request that made it."""
+    async with session.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute("SELECT * FROM responses WHERE id = %s", (response_id,))
+        return await cursor.fetchone()
+
+
+async def object_of(session: Session, row: dict[str, Any]) -> Json:
+    """Render a row with its output so far, including what a running step has said."""
+    output = await pages.output_of(session, row["id"])
+    if row["phase"] != "done":
+        output += [item for _, item in await _unfinished(session, row)]
+    return snapshot.render(row, output)
+
+
+async def _unfinished(session: Session, row: dict[str, Any]) -> list[tuple[int, Item]]:
+    """Fold the events that no commit covers yet into items."""
+    mail = await pages.read(session, row["id"], after=row["committed_seq"], limit=100_000)
+    folded = fold.fold(event for page in (mail.pages if mail else []) for event in frames.decode(page.frames))
+    return [(index, item) for index, item in folded.items.items() if index >= row["next_output_index"]]
+
+
+async def cancel(session: Session, project_id: str, response_id: str) -> bool:
+    """Make a live response cancelled and keep what it has put out; False if it was over already."""
+    async with session.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(
+            """UPDATE responses SET status = 'cancelled', phase = 'done', epoch = epoch + 1, finished_at = now(),
+                      lease_until = NULL, wake_at = NULL, waiting_for = NULL
+                WHERE id = %s AND project_id = %s AND status = ANY(%s) RETURNING *""",
+            (response_id, project_id, before(Status.CANCELLED)),
+        )
+        row = await cursor.fetchone()
+    if row is None:
+        return False
+    for index, item in await _unfinished(session, row):
+        stopped = {**item, "status": "incomplete"} if item.get("status") == "in_progress" else item
+        await session.execute(
+            """INSERT INTO items (response_id, direction, position, project_id, id, item)
+               VALUES (%s, 'output', %s, %s, %s, %s)""",
+            (response_id, index, project_id, item["id"], Jsonb(stopped)),
+        )
+    await session.execute(
+        """UPDATE tool_calls SET status = 'failed', error = 'The response was cancelled.', finished_at = now()
+            WHERE response_id = %s AND status = 'pending'""",
+        (response_id,),
+    )
+    return True
+
+
+async def delete(session: Session, project_id: str, response_id: str) -> None:
+    """Hide a response at once; remove its content, and that of hidden ancestors, once no descendant needs it."""
+    await session.execute(
+        "UPDATE responses SET deleted_at = now() WHERE id = %s AND project_id = %s", (response_id, project_id)
+    )
+    candidate: str | None = response_id
+    while candidate:
+        cursor = await session.execute(
+            """DELETE FROM responses r WHERE id = %s AND deleted_at IS NOT NULL
+                  AND NOT EXISTS (SELECT 1 FROM responses c WHERE c.previous_response_id = r.id)
+            RETURNING previous_response_id""",
+            (candidate,),
+        )
+        row = await cursor.fetchone()
+        if row is None:
+            return
+        await session.execute("DELETE FROM event_pages WHERE response_id = %s", (candidate,))
+        candidate = row[0]
+
+
+async def forget(session: Session, response_id: str) -> None:
+    """Remove a response that was not to be stored; its client has read the end of it."""
+    await session.execute("DELETE FROM responses WHERE id = %s AND NOT store AND phase = 'done'", (response_id,))
+    await session.execute(
+        """DELETE FROM event_pages WHERE response_id = %s
+              AND NOT EXISTS (SELECT 1 FROM responses WHERE id = %s)""",
+        (response_id, response_id),
+    )
+
+
+async def items_by_id(session: Session, project_id: str, wanted: Sequence[str]) -> dict[str, Item]:
+    """Resolve item ids to stored items of the project, the newest where an id was stored more than once."""
+    cursor = await session.execute(
+        """SELECT DISTINCT ON (i.id) i.id, i.item FROM items i JOIN responses r ON r.id = i.response_id
+            WHERE i.project_id = %s AND i.id = ANY(%s) AND r.store AND r.deleted_at IS NULL
+            ORDER BY i.id, r.created_at DESC""",
+        (project_id, list(wanted)),
+    )
+    return {row[0]: row[1] for row in await cursor.fetchall()}
+
+
+async def input_items(session: Session, response_id: str) -> list[Item]:
+    """Read everything that was put in front of the model: inherited items, then the response's own input."""
+    cursor = await session.execute(_INPUT, (response_id,))
+    return [row[0] for row in await cursor.fetchall()]
+
+
+_INPUT = (
+    "SELECT h.item FROM responses r, LATERAL ("
+    + history.CHAIN.format(root="r", select=f"i.item, row_number() OVER (ORDER BY {history.ORDER}) AS n")
+    + " WHERE c.depth > 0 OR i.direction = 'input') h WHERE r.id = %s ORDER BY h.n"
+)

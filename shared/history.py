@@ -1,0 +1,32 @@
+"""The context of a response: the chain of its ancestors' items, oldest first."""
+
+from typing import Final
+
+from shared.db import Session
+from shared.items import Item
+
+CHAIN: Final = """
+WITH RECURSIVE chain AS (
+    SELECT {root}.id, {root}.project_id, {root}.previous_response_id, 0 AS depth
+     UNION ALL
+    SELECT a.id, a.project_id, a.previous_response_id, c.depth + 1
+      FROM responses a JOIN chain c ON a.id = c.previous_response_id AND a.project_id = c.project_id)
+SELECT {select} FROM chain c JOIN items i ON i.response_id = c.id
+"""
+"""A subquery over the items of row `{root}` and all its ancestors; `c.depth` is 0 for the row itself."""
+
+ORDER: Final = "c.depth DESC, i.direction, i.position"
+"""Oldest first; 'input' sorts before 'output'."""
+
+
+async def load(session: Session, response_id: str) -> list[Item]:
+    """Read the items of the response and all its ancestors: each one's input, then its output, in order."""
+    cursor = await session.execute(_LOAD, (response_id,))
+    return [row[0] for row in await cursor.fetchall()]
+
+
+_LOAD = (
+    "SELECT h.item FROM responses r, LATERAL ("
+    + CHAIN.format(root="r", select=f"i.item, row_number() OVER (ORDER BY {ORDER}) AS n")
+    + ") h WHERE r.id = %s ORDER BY h.n"
+)

@@ -1,0 +1,88 @@
+"""Event pages in Postgres: the mailbox that every reader can go back to."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg.rows import dict_row
+
+from shared.db import Session
+from shared.frames import Page
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """What the mailbox holds beyond a sequence number, and whether anything more can come."""
+
+    pages: list[Page]
+    done: bool
+
+
+async def read(session: Session, response_id: str, *, after: int, limit: int = 200) -> Mail | None:
+    """Read up to `limit` pages with events beyond `after`, in one snapshot with the phase; None for an unknown response."""
+    cursor = await session.execute(_READ, {"id": response_id, "after": after, "limit": limit}, binary=True)
+    rows = await cursor.fetchall()
+    if not rows:
+        return None
+    pages = [Page(first, last, bytes(frames)) for _, first, last, frames in rows if frames is not None]
+    return Mail(pages, done=rows[0][0] == "done" and len(pages) < limit)
+
+
+_READ = """
+SELECT r.phase, p.first_seq, p.last_seq, p.frames
+  FROM responses r
+  LEFT JOIN LATERAL (
+       SELECT first_seq, last_seq, frames FROM event_pages
+        WHERE response_id = r.id AND last_seq > %(after)s ORDER BY first_seq LIMIT %(limit)s) p ON true
+ WHERE r.id = %(id)s
+ ORDER BY p.first_seq
+"""
+
+
+async def append(session: Session, response_id: str, epoch: int, page: Page) -> None:
+    """Add one page, within the caller's transaction."""
+    await session.execute(
+        "INSERT INTO event_pages (response_id, first_seq, last_seq, epoch, frames) VALUES (%s, %s, %s, %s, %b)",
+        (response_id, page.first, page.last, epoch, page.frames),
+    )
+
+
+async def write(session: Session, batch: list[tuple[str, int, Page]]) -> set[str]:
+    """Write one page for each `(response_id, epoch, page)`, all in one statement; return the ids whose lease still holds.
+
+    A page of a lost lease is not written, and must not be published. Writing the same page again is harmless.
+    """
+    columns = {
+        "ids": [response_id for response_id, _, _ in batch],
+        "epochs": [epoch for _, epoch, _ in batch],
+        "firsts": [page.first for _, _, page in batch],
+        "lasts": [page.last for _, _, page in batch],
+        "frames": [page.frames for _, _, page in batch],
+    }
+    cursor = await session.execute(_WRITE, columns)
+    return {row[0] for row in await cursor.fetchall()}
+
+
+_WRITE = """
+INSERT INTO event_pages (response_id, first_seq, last_seq, epoch, frames)
+SELECT p.id, p.first_seq, p.last_seq, p.epoch, p.frames
+  FROM unnest(%(ids)b::text[], %(epochs)b::bigint[], %(firsts)b::bigint[], %(lasts)b::bigint[], %(frames)b::bytea[])
+       AS p(id, epoch, first_seq, last_seq, frames)
+  JOIN responses r ON r.id = p.id AND r.epoch = p.epoch AND r.phase = 'running'
+    ON CONFLICT (response_id, first_seq) DO UPDATE SET last_seq = excluded.last_seq
+RETURNING response_id
+"""
+
+
+async def replace(session: Session, response_id: str, epoch: int, whole: Page) -> None:
+    """Put one page in the place of all the small ones it covers, within the caller's transaction."""
+    await session.execute("DELETE FROM event_pages WHERE response_id = %s AND first_seq >= %s", (response_id, whole.first))
+    await append(session, response_id, epoch, whole)
+
+
+async def output_of(session: Session, response_id: str) -> list[dict[str, Any]]:
+    """Read a response's committed output items, in order."""
+    async with session.cursor(row_factory=dict_row) as cursor:
+        await cursor.execute(
+            "SELECT item FROM items WHERE response_id = %s AND direction = 'output' ORDER BY position", (response_id,)
+        )
+        return [row["item"] for row in await cursor.fetchall()]

@@ -1,0 +1,132 @@
+"""Finding what nobody is working on. Every worker process looks, nobody leads; `SKIP LOCKED` keeps them apart."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final
+
+import structlog
+
+from shared import db
+from shared.db import Session
+
+if TYPE_CHECKING:
+    from worker.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+
+EXPIRED: Final = """
+WITH dead AS (
+    SELECT id, epoch, steps, claims, failures, worker_id, claimed_at FROM responses
+     WHERE phase = 'running' AND lease_until < now() LIMIT 500 FOR UPDATE SKIP LOCKED),
+journal AS (
+    INSERT INTO steps (response_id, epoch, number, attempt, outcome, worker_id, started_at, error)
+    SELECT id, epoch, steps, claims + failures, 'lost', worker_id, claimed_at,
+           '{"code": "worker_lost", "message": "The worker stopped renewing its lease."}' FROM dead
+        ON CONFLICT DO NOTHING)
+UPDATE responses r SET phase = 'ready', lease_until = NULL, hints = 0, hint_at = now(), waiting_for = NULL
+  FROM dead WHERE r.id = dead.id RETURNING r.id
+"""
+"""Expired leases back to ready, each with its journal row."""
+
+AWAKE: Final = """
+UPDATE responses SET phase = 'ready', wake_at = NULL, waiting_for = NULL, hints = 0, hint_at = now()
+ WHERE id IN (SELECT id FROM responses WHERE phase = 'sleeping' AND (wake_at <= now() OR deadline_at <= now())
+               LIMIT 500 FOR UPDATE SKIP LOCKED)
+RETURNING id
+"""
+
+UNHINTED: Final = """
+WITH ranked AS (
+    SELECT id, project_id, hint_at, row_number() OVER (PARTITION BY project_id ORDER BY hint_at) AS turn
+      FROM responses WHERE phase = 'ready' AND hint_at <= now()),
+fair AS (
+    SELECT r.id FROM responses r JOIN ranked USING (id)
+     WHERE r.phase = 'ready' AND r.hint_at <= now()
+       AND turn <= %(slots)s - (SELECT count(*) FROM responses o
+                                 WHERE o.project_id = r.project_id AND o.phase = 'running')
+     ORDER BY turn, r.hint_at LIMIT 500 FOR UPDATE OF r SKIP LOCKED)
+UPDATE responses r SET hints = hints + 1, hint_at = now() + least(60, 2 * power(2, least(hints, 5))) * interval '1 second'
+  FROM fair WHERE r.id = fair.id RETURNING r.id
+"""
+"""Ready rows whose hint is missing, round-robin over the projects, each within its share; later repeats come slower."""
+
+STRANDED: Final = """
+UPDATE responses SET phase = 'ready', hints = 0, hint_at = now()
+ WHERE id IN (SELECT r.id FROM responses r
+               WHERE r.phase = 'tools' AND (r.deadline_at <= now() OR NOT EXISTS (
+                     SELECT 1 FROM tool_calls t WHERE t.response_id = r.id AND t.status IN ('pending', 'running')))
+               LIMIT 500 FOR UPDATE SKIP LOCKED)
+RETURNING id
+"""
+
+LOST_CALLS: Final = """
+UPDATE tool_calls
+   SET status = CASE WHEN effect = 'at_most_once' THEN 'unknown' ELSE 'pending' END, lease_until = NULL, hint_at = now(),
+       error = CASE WHEN effect = 'at_most_once'
+                    THEN 'The outcome is unknown: the worker died while the tool ran. Verify before repeating.' END
+ WHERE id IN (SELECT id FROM tool_calls WHERE status = 'running' AND lease_until < now() LIMIT 500 FOR UPDATE SKIP LOCKED)
+RETURNING id
+"""
+
+UNHINTED_CALLS: Final = """
+UPDATE tool_calls SET hint_at = now() + interval '5 seconds'
+ WHERE id IN (SELECT id FROM tool_calls WHERE status = 'pending' AND hint_at <= now() LIMIT 500 FOR UPDATE SKIP LOCKED)
+RETURNING id
+"""
+
+FORGOTTEN: Final = """
+DELETE FROM responses WHERE id IN (
+    SELECT id FROM responses WHERE NOT store AND phase = 'done' AND finished_at < now() - interval '60 seconds'
+     LIMIT 500 FOR UPDATE SKIP LOCKED)
+RETURNING id
+"""
+
+TIDY: Final = (
+    "DELETE FROM workers WHERE heartbeat_at < now() - interval '1 hour'",
+    "DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours'",
+)
+
+
+async def watch(runtime: Runtime) -> None:
+    """Look every second until cancelled. After an outage of Postgres, wait one lease, so that live workers renew first."""
+    trusted_from = 0.0
+    while True:
+        try:
+            await _look(runtime, expire=time.monotonic() >= trusted_from)
+        except db.DatabaseUnavailable:
+            log.warning("rescue_waits_for_database")
+            trusted_from = time.monotonic() + runtime.settings.lease
+        await asyncio.sleep(runtime.settings.rescue_every)
+
+
+async def _look(runtime: Runtime, *, expire: bool) -> None:
+    """Make one round; every statement stands alone."""
+    async with db.connection(runtime.pool) as session:
+        if expire:
+            _report("leases_expired", await _ids(session, EXPIRED))
+            _report("tool_calls_lost", await _ids(session, LOST_CALLS))
+        for statement in (AWAKE, STRANDED):
+            await _ids(session, statement)
+        for gone in await _ids(session, FORGOTTEN):
+            await session.execute("DELETE FROM event_pages WHERE response_id = %s", (gone,))
+        for statement in TIDY:
+            await session.execute(statement)
+        if not runtime.hints.healthy:
+            return
+        for response_id in await _ids(session, UNHINTED, slots=runtime.settings.project_slots):
+            runtime.hints.advance(response_id)
+        for call_id in await _ids(session, UNHINTED_CALLS):
+            runtime.hints.run_tool(call_id)
+
+
+async def _ids(session: Session, statement: str, **values: int) -> list[str]:
+    """Run a statement that returns ids."""
+    cursor = await session.execute(statement, values)
+    return [row[0] for row in await cursor.fetchall()]
+
+
+def _report(event: str, found: list[str]) -> None:
+    if found:
+        log.warning(event, ids=found[:20], count=len(found))

@@ -1,0 +1,125 @@
+"""A worker process's own state: its connections, what it is running, and the loops that keep its leases alive."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+
+import structlog
+from redis.asyncio import Redis
+
+from agents import costs
+from agents.models.base import Timeouts
+from agents.models.providers import Providers, load
+from shared import bus, db, ids
+from shared.frames import EventLog
+from shared.queue import Hints
+from shared.settings import Settings
+from worker import heartbeat, rescue
+from worker.flusher import Flusher
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True, kw_only=True)
+class Lease:
+    """Work in progress: the coroutine to stop when the lease is lost, and the log to keep alive."""
+
+    epoch: int
+    task: asyncio.Task[object]
+    events: EventLog | None = None
+    quiet_since: float = 0.0
+    seen: int = -1
+
+
+@dataclass(slots=True, kw_only=True)
+class Runtime:
+    """Built at the start of a worker process, on its event loop, and handed to everything that runs there."""
+
+    settings: Settings
+    pool: db.Pool
+    redis: Redis
+    flusher: Flusher
+    hints: Hints
+    providers: Providers
+    timeouts: Timeouts
+    worker_id: str
+    responses: dict[str, Lease] = field(default_factory=dict)
+    calls: dict[str, Lease] = field(default_factory=dict)
+    draining: bool = False
+
+    def drain(self) -> None:
+        """Stop claiming; what runs may finish its step."""
+        self.draining = True
+
+    @contextmanager
+    def holding(self, leases: dict[str, Lease], key: str, *, epoch: int, events: EventLog | None = None) -> Iterator[None]:
+        """Keep the current coroutine's lease alive for the length of the block."""
+        task = asyncio.current_task()
+        assert task is not None  # noqa: S101  # always inside the pool's task
+        leases[key] = Lease(epoch=epoch, task=task, events=events)
+        try:
+            yield
+        finally:
+            if leases.get(key) is not None and leases[key].epoch == epoch:
+                del leases[key]
+
+
+@asynccontextmanager
+async def open_runtime(settings: Settings, hints: Hints) -> AsyncIterator[Runtime]:
+    """Connect, register the worker, and run its loops for the length of the block."""
+    worker_id = f"{socket.gethostname()}-{os.getpid()}-{ids.new('w')[-6:]}"
+    pages_pool = db.make_pool(settings, size=2, synchronous=False)
+    redis = bus.connect(settings.redis_url)
+    providers = load(settings, os.environ)
+    await asyncio.to_thread(costs.load)
+    async with db.make_pool(settings) as pool, pages_pool:
+        flusher = Flusher(pages_pool, redis, every=settings.flush_every)
+        runtime = Runtime(
+            settings=settings,
+            pool=pool,
+            redis=redis,
+            flusher=flusher,
+            hints=hints,
+            providers=providers,
+            timeouts=Timeouts(
+                connect=settings.connect_timeout,
+                first_token=settings.first_token_timeout,
+                between_tokens=settings.between_tokens_timeout,
+            ),
+            worker_id=worker_id,
+        )
+        loops = [
+            asyncio.create_task(loop, name=name)
+            for name, loop in {
+                "flusher": flusher.run(),
+                "heartbeat": heartbeat.beat(runtime),
+                "control": heartbeat.listen(runtime),
+                "rescue": rescue.watch(runtime),
+            }.items()
+        ]
+        for task in loops:
+            task.add_done_callback(_die_with)
+        try:
+            yield runtime
+        finally:
+            await heartbeat.leave(runtime)
+            await _stop(loops)
+            await providers.aclose()
+            await redis.aclose()
+
+
+def _die_with(task: asyncio.Task[None]) -> None:
+    """End the process if one of its loops ends by an error: a worker without a heartbeat must not look alive."""
+    if not task.cancelled() and (error := task.exception()):
+        log.critical("worker_loop_died", loop=task.get_name(), exc_info=error)
+        os._exit(1)
+
+
+async def _stop(loops: list[asyncio.Task[None]]) -> None:
+    """Cancel the loops and wait for them."""
+    for task in loops:
+        task.cancel()
+    await asyncio.gather(*loops, return_exceptions=True)

@@ -1,0 +1,259 @@
+"""What a worker does to a response in Postgres: claim it, commit a step, hand it back. Every write carries the epoch."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from psycopg import sql
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from agents.turn import ServerCall
+from shared import history, ids, pages
+from shared.db import Session
+from shared.frames import Page
+from shared.items import Item, Json
+from shared.status import Phase, Status, before
+
+
+class Fenced(Exception):
+    """The lease is lost: another worker has the response, or it was cancelled. Nothing was written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """A claimed response: what one step needs to know."""
+
+    id: str
+    project_id: str
+    status: str
+    model: str
+    body: Json
+    request: Json
+    store: bool
+    usage: Json | None
+    cost: Decimal | None
+    iterations: int
+    steps: int
+    next_output_index: int
+    committed_seq: int
+    epoch: int
+    claims: int
+    failures: int
+    created_at: datetime
+    claimed_at: datetime
+    seconds_left: float
+    """Until the response's deadline, at the time of the claim."""
+    last_seq: int
+    """The highest event number that is persisted."""
+    context: list[Item]
+    """Inherited items and input, oldest first."""
+    output: list[Item]
+    """What committed steps put out."""
+    calls: list[Json]
+    """Server tool calls in call order: call_id, tool, name, arguments, result, error, told."""
+
+
+_CONTEXT = history.CHAIN.format(root="c", select=f"jsonb_agg(i.item ORDER BY {history.ORDER})")
+_DERIVED = {
+    "seconds_left": "extract(epoch FROM c.deadline_at - now())::float8",
+    "last_seq": "coalesce((SELECT max(last_seq) FROM event_pages p WHERE p.response_id = c.id), -1)",
+    "context": f"coalesce(({_CONTEXT} WHERE c.depth > 0 OR i.direction = 'input'), '[]')",
+    "output": """coalesce((SELECT jsonb_agg(i.item ORDER BY i.position) FROM items i
+                            WHERE i.response_id = c.id AND i.direction = 'output'), '[]')""",
+    "calls": """coalesce((SELECT jsonb_agg(jsonb_build_object('call_id', t.call_id, 'tool', t.tool, 'name', t.name,
+                                'arguments', t.arguments, 'result', t.result, 'error', t.error, 'told', t.told)
+                                ORDER BY t.step, t.position)
+                            FROM tool_calls t WHERE t.response_id = c.id), '[]')""",
+}
+_CLAIM = sql.SQL(f"""
+WITH claimed AS (
+    UPDATE responses r
+       SET status = 'in_progress', phase = 'running', epoch = epoch + 1, claims = claims + 1, worker_id = %(worker)s,
+           lease_until = now() + %(lease)s * interval '1 second', claimed_at = now(), waiting_for = NULL,
+           started_at = coalesce(started_at, now())
+     WHERE r.id = %(id)s AND phase = 'ready'
+       AND (SELECT count(*) FROM responses o WHERE o.project_id = r.project_id AND o.phase = 'running') < %(slots)s
+ RETURNING r.*)
+SELECT {", ".join(f"{_DERIVED.get(name, 'c.' + name)} AS {name}" for name in Run.__dataclass_fields__)} FROM claimed c
+""")
+
+
+async def claim(session: Session, response_id: str, *, worker: str, lease: float, slots: int) -> Run | None:
+    """Take a ready response, raising its epoch; None if it is not ours to take, or its project has `slots` running."""
+    async with session.cursor(row_factory=class_row(Run)) as cursor:
+        await cursor.execute(_CLAIM, {"id": response_id, "worker": worker, "lease": lease, "slots": slots})
+        return await cursor.fetchone()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Commit:
+    """Everything a step leaves behind; one transaction writes it."""
+
+    status: Status
+    phase: Phase
+    outcome: str
+    """What the journal says: continue, tools, await_client, completed, incomplete, failed or retry."""
+    page: Page | None = None
+    items: list[Item] = field(default_factory=list)
+    next_output_index: int
+    called_model: bool = False
+    usage: Json | None = None
+    step_usage: Json | None = None
+    cost: Decimal | None = None
+    step_cost: Decimal | None = None
+    body: Json | None = None
+    """The echo, where a step changed it (the service tier actually used)."""
+    first_token: float | None = None
+    error: Json | None = None
+    step_error: Json | None = None
+    incomplete_details: Json | None = None
+    calls: tuple[ServerCall, ...] = ()
+    effects: tuple[str, ...] = ()
+    dead_letter: bool = False
+    """An operator should look at it."""
+    failed: bool = False
+    """The attempt failed and may be repeated; it counts as no step."""
+    sleep: float | None = None
+    """Seconds to wait before the next attempt."""
+
+
+_COMMIT = """
+UPDATE responses
+   SET status = %(status)s, phase = %(phase)s, lease_until = NULL, claims = 0, hints = 0,
+       hint_at = now() + interval '2 seconds',
+       failures = CASE WHEN %(failed)s THEN failures + 1 ELSE 0 END,
+       steps = steps + CASE WHEN %(failed)s THEN 0 ELSE 1 END,
+       iterations = iterations + %(called)s,
+       next_output_index = %(next_output_index)s, committed_seq = %(committed_seq)s,
+       usage = coalesce(%(usage)s, usage), cost = coalesce(%(cost)s, cost), body = coalesce(%(body)s, body),
+       error = %(error)s, incomplete_details = %(incomplete_details)s,
+       wake_at = now() + %(sleep)s * interval '1 second', waiting_for = %(waiting_for)s,
+       finished_at = CASE WHEN %(phase)s = 'done' THEN now() END,
+       dead_lettered_at = CASE WHEN %(dead_letter)s THEN now() END
+ WHERE id = %(id)s AND epoch = %(epoch)s AND phase = 'running' AND status = ANY(%(before)s)
+"""
+
+
+async def commit(session: Session, run: Run, step: Commit, *, worker: str) -> list[str]:
+    """Write a step: its items, journal row, calls, and one event page in place of the small ones.
+
+    Returns the ids of the tool calls made. Raises Fenced, which rolls everything back.
+    """
+    fence = await session.execute(_COMMIT, _commit_values(run, step))
+    await _insert_items(session, run, step.items)
+    await _journal(session, run, step, worker)
+    if step.page:
+        await pages.replace(session, run.id, run.epoch, step.page)
+    if step.items:
+        await session.execute("UPDATE tool_calls SET told = true WHERE response_id = %s AND NOT told", (run.id,))
+    calls = await _insert_calls(session, run, step)
+    if fence.rowcount != 1:
+        raise Fenced
+    return calls
+
+
+def _commit_values(run: Run, step: Commit) -> dict[str, Any]:
+    """Bind the fenced UPDATE's parameters."""
+    staying = {Status.IN_PROGRESS.value} if step.status is Status.IN_PROGRESS else set()
+    return {
+        "id": run.id,
+        "epoch": run.epoch,
+        "status": step.status.value,
+        "phase": step.phase.value,
+        "before": [*before(step.status), *staying],
+        "failed": step.failed,
+        "dead_letter": step.dead_letter,
+        "called": int(step.called_model),
+        "next_output_index": step.next_output_index,
+        "committed_seq": step.page.last if step.page else run.last_seq,
+        "usage": _json(step.usage),
+        "cost": step.cost,
+        "body": _json(step.body),
+        "error": _json(step.error),
+        "incomplete_details": _json(step.incomplete_details),
+        "sleep": step.sleep,
+        "waiting_for": (step.step_error or {}).get("message") if step.sleep is not None else None,
+    }
+
+
+def _json(value: Json | None) -> Jsonb | None:
+    return None if value is None else Jsonb(value)
+
+
+async def _insert_items(session: Session, run: Run, items: list[Item]) -> None:
+    """Store output items at their output index."""
+    if not items:
+        return
+    first = run.next_output_index
+    await session.execute(
+        """INSERT INTO items (response_id, direction, position, project_id, id, item)
+           SELECT %s, 'output', %s + n - 1, %s, item->>'id', item
+             FROM jsonb_array_elements(%s) WITH ORDINALITY AS listed(item, n)""",
+        (run.id, first, run.project_id, Jsonb(items)),
+    )
+
+
+async def _journal(session: Session, run: Run, step: Commit, worker: str) -> None:
+    """Write the attempt's row."""
+    await session.execute(
+        """INSERT INTO steps (response_id, epoch, number, attempt, outcome, model, worker_id, started_at, finished_at,
+                              first_token_ms, usage, cost, error)
+           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, clock_timestamp(), %s, %s, %s, %s)""",
+        (
+            run.id,
+            run.epoch,
+            run.steps,
+            run.claims + run.failures,
+            step.outcome,
+            run.model if step.called_model or step.failed else None,
+            worker,
+            run.claimed_at,
+            None if step.first_token is None else round(step.first_token * 1000),
+            _json(step.step_usage),
+            step.step_cost,
+            _json(step.step_error or step.error),
+        ),
+    )
+
+
+async def _insert_calls(session: Session, run: Run, step: Commit) -> list[str]:
+    """Store the calls that workers run; the first hint is sent after the commit, rescue repeats it."""
+    made = [ids.new("tc") for _ in step.calls]
+    for position, (call_id, call, effect) in enumerate(zip(made, step.calls, step.effects, strict=True)):
+        await session.execute(
+            """INSERT INTO tool_calls (id, project_id, response_id, step, position, call_id, tool, name, arguments,
+                                       status, effect, idempotency_key, hint_at)
+               VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, 'pending', %s, %s, now() + interval '2 seconds')""",
+            (
+                call_id,
+                run.project_id,
+                run.id,
+                run.steps,
+                position,
+                call.call_id,
+                call.tool,
+                call.name,
+                call.arguments,
+                effect,
+                f"{run.id}:{call.call_id}",
+            ),
+        )
+    return made
+
+
+async def hand_back(session: Session, run: Run) -> bool:
+    """Make a claimed response ready again without counting the claim; False if the lease is lost."""
+    cursor = await session.execute(
+        """UPDATE responses SET phase = 'ready', lease_until = NULL, claims = claims - 1, hints = 0, hint_at = now()
+            WHERE id = %s AND epoch = %s AND phase = 'running'""",
+        (run.id, run.epoch),
+    )
+    return cursor.rowcount == 1
+
+
+async def committed(session: Session, run: Run) -> bool:
+    """Tell whether the journal holds this attempt: its commit's reply may have been lost on the way."""
+    cursor = await session.execute("SELECT 1 FROM steps WHERE response_id = %s AND epoch = %s", (run.id, run.epoch))
+    return await cursor.fetchone() is not None

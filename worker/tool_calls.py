@@ -1,0 +1,114 @@
+"""One server tool call: claim, run, store the result, and bring the response back when it was the last."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from psycopg.rows import class_row
+from psycopg.types.json import Jsonb
+
+from agents.tools import registry
+from agents.tools.base import ToolError
+from shared import db
+from shared.db import Session
+from worker.runtime import Runtime
+
+log = structlog.get_logger(__name__)
+
+_CLAIM = """
+UPDATE tool_calls
+   SET status = 'running', epoch = epoch + 1, attempts = attempts + 1, worker_id = %(worker)s,
+       lease_until = now() + %(lease)s * interval '1 second', started_at = coalesce(started_at, now())
+ WHERE id = %(id)s AND status = 'pending'
+RETURNING id, response_id, tool, arguments, epoch, attempts
+"""
+_STORE = """
+UPDATE tool_calls SET status = %(status)s, result = %(result)s, error = %(error)s, lease_until = NULL, finished_at = now()
+ WHERE id = %(id)s AND epoch = %(epoch)s AND status = 'running'
+"""
+_BRING_BACK = """
+UPDATE responses SET phase = 'ready', hints = 0, hint_at = now() + interval '2 seconds'
+ WHERE id = %(id)s AND phase = 'tools' AND NOT EXISTS (
+       SELECT 1 FROM tool_calls WHERE response_id = %(id)s AND status IN ('pending', 'running'))
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A call this worker may run."""
+
+    id: str
+    response_id: str
+    tool: str
+    arguments: str
+    epoch: int
+    attempts: int
+
+
+async def run_tool(runtime: Runtime, call_id: str) -> None:
+    """Run a call, if it is ours to run. A failure of the tool is a result that the model is told."""
+    if runtime.draining:
+        return
+    async with db.connection(runtime.pool) as session:
+        call = await _claim(session, call_id, runtime)
+    if call is None:
+        return
+    with (
+        structlog.contextvars.bound_contextvars(response_id=call.response_id, tool_call_id=call.id),
+        runtime.holding(runtime.calls, call.id, epoch=call.epoch),
+    ):
+        try:
+            result, error = await _outcome(call, runtime)
+        except asyncio.CancelledError:
+            await _hand_back(runtime, call)
+            raise
+        await _finish(runtime, call, result, error)
+
+
+async def _claim(session: Session, call_id: str, runtime: Runtime) -> Claimed | None:
+    """Take a pending call, raising its epoch."""
+    async with session.cursor(row_factory=class_row(Claimed)) as cursor:
+        values = {"id": call_id, "worker": runtime.worker_id, "lease": runtime.settings.lease}
+        await cursor.execute(_CLAIM, values)
+        return await cursor.fetchone()
+
+
+async def _outcome(call: Claimed, runtime: Runtime) -> tuple[Any, str | None]:
+    """Run the tool; return its result, or the sentence that says why there is none."""
+    if call.attempts > runtime.settings.max_claims:
+        return None, f"The tool was given up after {call.attempts - 1} workers died while it ran."
+    try:
+        return await registry.run(call.tool, call.arguments, now=datetime.now(UTC)), None
+    except ToolError as error:
+        return None, str(error)
+
+
+async def _finish(runtime: Runtime, call: Claimed, result: Any, error: str | None) -> None:
+    """Store the outcome; the last call of a response makes it ready. The response's row lock makes one of them the last."""
+    values = {
+        "id": call.id,
+        "epoch": call.epoch,
+        "status": "failed" if error is not None else "succeeded",
+        "result": None if error is not None else Jsonb(result),
+        "error": error,
+    }
+    async with db.transaction(runtime.pool) as session:
+        await session.execute("SELECT 1 FROM responses WHERE id = %s FOR UPDATE", (call.response_id,))
+        await session.execute(_STORE, values)
+        back = await session.execute(_BRING_BACK, {"id": call.response_id})
+    if back.rowcount == 1:
+        runtime.hints.advance(call.response_id)
+
+
+async def _hand_back(runtime: Runtime, call: Claimed) -> None:
+    """Let another worker run the call, unless repeating it might do it twice."""
+    effect = registry.TOOLS[call.tool].effect
+    status = "unknown" if effect == "at_most_once" else "pending"
+    async with db.connection(runtime.pool) as session:
+        await session.execute(
+            """UPDATE tool_calls SET status = %s, lease_until = NULL, attempts = attempts - 1, hint_at = now()
+                WHERE id = %s AND epoch = %s AND status = 'running'""",
+            (status, call.id, call.epoch),
+        )
