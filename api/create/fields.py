@@ -126,6 +126,10 @@ _limits = partial(
         **dict.fromkeys(("max_cost", "max_depth", "tool_timeout"), _limit_rejected),
     },
 )
+_CACHE_CONTROL: Final[Mapping[str, Check]] = {
+    "type": partial(check.choice, allowed=("ephemeral",)),
+    "ttl": partial(check.choice, allowed=("5m", "1h")),
+}
 _background_options = partial(
     check.record,
     members={"completion_window": partial(check.choice, allowed=("soonest", "2h", "8h")), "continuation_id": _short},
@@ -181,12 +185,15 @@ FIELDS: Final[Mapping[str, Field]] = {
         "How long the provider keeps a cached prompt.", partial(check.choice, allowed=("in_memory", "in-memory", "24h"))
     ),
     "prompt_cache_options": _passed("The provider's further cache settings.", check.mapping),
+    "cache_control": _passed(
+        "Asks Anthropic's models to cache the prompt.",
+        partial(check.record, members=_CACHE_CONTROL, required=("type",)),
+    ),
     "user": _passed("The older form of `safety_identifier`.", partial(check.string, most=512)),
     "stream_options": _ignored(
         "Streams are never padded.", partial(check.record, members={"include_obfuscation": check.boolean})
     ),
     "background_options": _ignored("Background responses always start as soon as they can.", _background_options),
-    "cache_control": _ignored("Prompt caching is the provider's default.", check.mapping),
     "moderation": _ignored("No scores are given; a policy that blocks is rejected.", _moderation),
     "access_programs": _ignored("There are none here.", check.mapping),
     "image": _ignored("Images are passed on as they came.", check.mapping),

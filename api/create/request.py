@@ -252,7 +252,11 @@ def _echo(values: Json) -> Json:
     }
     return {
         **{name: values.get(name, default) for name, default in defaults.items()},
-        **{name: values[name] for name in ("top_k", "stop_sequences", "prompt_cache_options") if name in values},
+        **{
+            name: values[name]
+            for name in ("top_k", "stop_sequences", "prompt_cache_options", "cache_control")
+            if name in values
+        },
         "reasoning": {"effort": None, "summary": None, **values.get("reasoning", {})},
         "text": {"format": {"type": "text"}, "verbosity": values.get("verbosity", "medium"), **values.get("text", {})},
         "service_tier": "default" if tier == "auto" else tier,

@@ -317,3 +317,19 @@ def test_items_share_no_defaults() -> None:
 
 def test_a_body_may_come_parsed_already() -> None:
     assert parse({"model": "demo/echo", "input": "hi"}, limits=Limits()).body == accepted().body
+
+
+def test_what_is_passed_to_a_provider_is_echoed_too() -> None:
+    given = {
+        "service_tier": "flex",
+        "safety_identifier": "s",
+        "prompt_cache_key": "k",
+        "prompt_cache_retention": "24h",
+        "prompt_cache_options": {"mode": "explicit"},
+        "cache_control": {"type": "ephemeral", "ttl": "1h"},
+        "user": "u",
+    }
+    request = accepted(**given)
+    assert request.passthrough == given
+    assert request.body.items() >= given.items()
+    assert given.keys() == {name for name, field in FIELDS.items() if field.effect is Effect.PASSED}
