@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from concurrent.futures import Future, wait
 from contextlib import AbstractAsyncContextManager, suppress
 from threading import Thread
@@ -57,7 +57,7 @@ class LoopThread:
         self._serving: asyncio.Task[None] | None = None
         self._stop = asyncio.Event()
         self._patience: asyncio.Timeout | None = None
-        self._jobs: set[asyncio.Task[None]] = set()
+        self._jobs: dict[asyncio.Task[None], Job] = {}  # Celery refers to a job only weakly
 
     def start(self, *, between: Callable[[], None]) -> Runtime:
         """Enter the lifespan and return what it yields, calling `between` meanwhile; raise what it, or that, raises."""
@@ -131,8 +131,8 @@ class LoopThread:
 
     def _begin(self, job: Job, work: Coroutine[Any, Any, None]) -> None:
         job.task = self._loop.create_task(work)
-        self._jobs.add(job.task)
-        job.task.add_done_callback(self._jobs.discard)
+        self._jobs[job.task] = job
+        job.task.add_done_callback(self._jobs.pop)
 
     def _drain(self) -> None:
         if self._entered.done():
@@ -149,6 +149,6 @@ class LoopThread:
         self._stop.set()
 
 
-async def _ended(jobs: set[asyncio.Task[None]]) -> None:
+async def _ended(jobs: Collection[asyncio.Task[None]]) -> None:
     if jobs:
         await asyncio.wait(jobs)
