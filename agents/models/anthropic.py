@@ -1,0 +1,47 @@
+"""Anthropic's Messages API as a `Model`."""
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+import httpx2
+import orjson
+
+from agents.models import anthropic_request, anthropic_stream, http
+from agents.models.base import ModelEvent, ModelRequest
+from agents.models.provider import Provider
+
+VERSION: Final = "2023-06-01"
+
+
+class Anthropic:
+    """A provider that speaks `POST /v1/messages`."""
+
+    def __init__(self, client: httpx2.AsyncClient, provider: Provider) -> None:
+        """`provider.base_url` may end with the version, as in `https://api.anthropic.com/v1`, or not."""
+        self._client = client
+        self._provider = provider
+        self._wire = f"anthropic:{provider.name}"
+        self._url = f"{provider.base_url.removesuffix('/v1')}/v1/messages"
+        self._headers = {
+            "Content-Type": "application/json",
+            "Accept": "text/event-stream",
+            "anthropic-version": VERSION,
+            **({"x-api-key": provider.api_key} if provider.api_key else {}),
+            **provider.headers,
+        }
+
+    def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        """Take one turn. Raises ModelError."""
+        return http.turn(
+            self._client,
+            self._url,
+            headers=self._headers,
+            body=orjson.dumps(anthropic_request.build(request, wire=self._wire)),
+            timeouts=self._provider.timeouts or request.timeouts,
+            explain=anthropic_stream.explain,
+            reader=anthropic_stream.Reader(
+                self._wire,
+                custom_tools=[tool["name"] for tool in request.tools if tool.get("type") == "custom"],
+                answer=anthropic_request.answer_tool(request),
+            ),
+        )

@@ -1,0 +1,51 @@
+"""Google's generateContent as a `Model`."""
+
+from collections.abc import AsyncIterator, Callable
+from urllib.parse import quote
+
+import httpx2
+import orjson
+
+from agents.models import google_request, google_stream, http
+from agents.models.base import ModelEvent, ModelRequest
+from agents.models.provider import Provider
+from shared import ids
+
+
+class Google:
+    """A provider that speaks `POST /v1beta/models/{model}:streamGenerateContent`."""
+
+    def __init__(self, client: httpx2.AsyncClient, provider: Provider, *, new_id: Callable[[str], str] = ids.new) -> None:
+        """`provider.base_url` may end with the version `/v1beta`, or not.
+
+        `new_id` makes an id with the given prefix, for calls to which the wire gives none.
+        """
+        self._client = client
+        self._provider = provider
+        self._new_id = new_id
+        self._wire = f"google:{provider.name}"
+        self._models = f"{provider.base_url.removesuffix('/v1beta')}/v1beta/models"
+        self._headers = {
+            "Content-Type": "application/json",
+            "Accept": "text/event-stream",
+            **({"x-goog-api-key": provider.api_key} if provider.api_key else {}),
+            **provider.headers,
+        }
+
+    def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        """Take one turn. Raises ModelError."""
+        model = quote(request.model.removeprefix("models/"), safe="")
+        return http.turn(
+            self._client,
+            f"{self._models}/{model}:streamGenerateContent?alt=sse",
+            headers=self._headers,
+            body=orjson.dumps(google_request.build(request, wire=self._wire)),
+            timeouts=self._provider.timeouts or request.timeouts,
+            explain=google_stream.explain,
+            reader=google_stream.Reader(
+                self._wire,
+                new_id=self._new_id,
+                custom_tools=[tool["name"] for tool in request.tools if tool.get("type") == "custom"],
+                parallel=request.parallel_tool_calls,
+            ),
+        )
