@@ -1,11 +1,9 @@
 """What a model is asked: the context, in the shapes that every adapter knows, and the settings of the response."""
 
 from collections.abc import Iterable
-from typing import Any
-
 import orjson
 
-from agents.models.base import ModelRequest, Sampling
+from agents.models.base import ModelRequest
 from agents.toolset import Toolset
 from agents.turn import Turn
 from shared.items import CALL_OUTPUTS, CALLS, Item, Json
@@ -23,7 +21,7 @@ def build(turn: Turn, toolset: Toolset) -> ModelRequest:
         tools=toolset.tools,
         tool_choice=toolset.choice,
         parallel_tool_calls=body.get("parallel_tool_calls") is not False,
-        sampling=_sampling(body),
+        sampling=turn.sampling,
         text=body.get("text") or {},
         reasoning=body.get("reasoning") or {},
         passthrough=turn.passthrough,
@@ -124,17 +122,3 @@ def _led_somewhere(context: list[Item]) -> list[Item]:
 
 def _by_model(item: Item) -> bool:
     return item.get("role", "assistant") == "assistant" and item.get("type") not in CALL_OUTPUTS
-
-
-def _sampling(body: Json) -> Sampling:
-    stop: Any = body.get("stop_sequences") or body.get("stop") or ()
-    return Sampling(
-        temperature=body.get("temperature"),
-        top_p=body.get("top_p"),
-        top_k=body.get("top_k"),
-        presence_penalty=body.get("presence_penalty"),
-        frequency_penalty=body.get("frequency_penalty"),
-        top_logprobs=body.get("top_logprobs"),
-        max_output_tokens=body.get("max_output_tokens"),
-        stop=(stop,) if isinstance(stop, str) else tuple(stop),
-    )

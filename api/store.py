@@ -160,7 +160,7 @@ async def _unfinished(session: Session, row: dict[str, Any]) -> list[tuple[int, 
     """Fold the events that no commit covers yet into items."""
     mail = await pages.read(session, row["id"], after=row["committed_seq"], limit=100_000)
     folded = fold.fold(event for page in (mail.pages if mail else []) for event in frames.decode(page.frames))
-    return [(index, item) for index, item in folded.items.items() if index >= row["next_output_index"]]
+    return [(index, item) for index, item in sorted(folded.items.items()) if index >= row["next_output_index"]]
 
 
 async def cancel(session: Session, project_id: str, response_id: str) -> bool:

@@ -1,8 +1,9 @@
 """The door to Postgres: a pool, transactions as indented blocks, and one place where its errors become ours."""
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import orjson
 import psycopg
@@ -13,7 +14,16 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 from shared.errors import Unavailable
 from shared.settings import SettingError, Settings
 
-set_json_dumps(orjson.dumps)
+_NUL: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
+
+
+def _dumps(value: Any) -> bytes:
+    """Encode for a JSONB column, which cannot hold U+0000: programs' output has it now and then, and a run must not fail by it."""
+    encoded = orjson.dumps(value)
+    return _NUL.sub(rb"\1\\ufffd", encoded) if b"\\u0000" in encoded else encoded
+
+
+set_json_dumps(_dumps)
 set_json_loads(orjson.loads)
 
 Session: TypeAlias = AsyncConnection[tuple[Any, ...]]

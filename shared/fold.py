@@ -36,9 +36,12 @@ class Folded:
             case type_:
                 _apply(self.items[index], type_, event)
 
-    def partial(self) -> list[Item]:
-        """List the items in order, with open ones as `incomplete`."""
-        return [{**item, "status": "incomplete"} if index in self.open else item for index, item in sorted(self.items.items())]
+    def partial(self) -> list[tuple[int, Item]]:
+        """List `(output index, item)` in order, with open items as `incomplete`."""
+        return [
+            (index, {**item, "status": "incomplete"} if index in self.open else item)
+            for index, item in sorted(self.items.items())
+        ]
 
     @property
     def next_index(self) -> int:

@@ -121,7 +121,7 @@ class Commit:
 
 _COMMIT = """
 UPDATE responses
-   SET status = %(status)s, phase = %(phase)s, lease_until = NULL, claims = 0, hints = 0,
+   SET status = %(status)s::text, phase = %(phase)s::text, lease_until = NULL, claims = 0, hints = 0,
        hint_at = now() + interval '2 seconds',
        failures = CASE WHEN %(failed)s THEN failures + 1 ELSE 0 END,
        steps = steps + CASE WHEN %(failed)s THEN 0 ELSE 1 END,
@@ -130,9 +130,10 @@ UPDATE responses
        usage = coalesce(%(usage)s, usage), cost = coalesce(%(cost)s, cost), body = coalesce(%(body)s, body),
        error = %(error)s, incomplete_details = %(incomplete_details)s,
        wake_at = now() + %(sleep)s * interval '1 second', waiting_for = %(waiting_for)s,
-       finished_at = CASE WHEN %(phase)s = 'done' THEN now() END,
+       finished_at = CASE WHEN %(phase)s::text = 'done' THEN now() END,
        dead_lettered_at = CASE WHEN %(dead_letter)s THEN now() END
  WHERE id = %(id)s AND epoch = %(epoch)s AND phase = 'running' AND status = ANY(%(before)s)
+RETURNING 1
 """
 
 
@@ -149,7 +150,7 @@ async def commit(session: Session, run: Run, step: Commit, *, worker: str) -> li
     if step.items:
         await session.execute("UPDATE tool_calls SET told = true WHERE response_id = %s AND NOT told", (run.id,))
     calls = await _insert_calls(session, run, step)
-    if fence.rowcount != 1:
+    if await fence.fetchone() is None:
         raise Fenced
     return calls
 
