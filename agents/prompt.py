@@ -1,12 +1,13 @@
 """What a model is asked: the context, in the shapes that every adapter knows, and the settings of the response."""
 
 from collections.abc import Iterable
+
 import orjson
 
 from agents.models.base import ModelRequest
 from agents.toolset import Toolset
 from agents.turn import Turn
-from shared.items import CALL_OUTPUTS, CALLS, Item, Json
+from shared.items import CALL_OUTPUTS, CALLS, Item
 
 _PROTECTED = frozenset({"system", "developer"})
 

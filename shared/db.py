@@ -18,7 +18,7 @@ _NUL: Final = re.compile(rb"(?<!\\)((?:\\\\)*)\\u0000")
 
 
 def _dumps(value: Any) -> bytes:
-    """Encode for a JSONB column, which cannot hold U+0000: programs' output has it now and then, and a run must not fail by it."""
+    """Encode for a JSONB column. It cannot hold U+0000, which programs print now and then, and no run may fail by that."""
     encoded = orjson.dumps(value)
     return _NUL.sub(rb"\1\\ufffd", encoded) if b"\\u0000" in encoded else encoded
 
