@@ -10,8 +10,7 @@ import httpx2
 from aiohttp.http import HttpProcessingError
 from yarl import URL
 
-CONNECTIONS: Final = 1000
-"""Connections of one client, unless its provider's configuration says otherwise: each running turn holds one."""
+from agents.models.provider import MAX_CONNECTIONS
 
 FAILURES: Final[dict[type[BaseException], type[httpx2.TransportError]]] = {
     aiohttp.ConnectionTimeoutError: httpx2.ConnectTimeout,
@@ -32,7 +31,7 @@ FAILURES: Final[dict[type[BaseException], type[httpx2.TransportError]]] = {
 _DECODED: Final = frozenset({b"content-encoding", b"content-length"})
 
 
-def client(*, max_connections: int = CONNECTIONS) -> httpx2.AsyncClient:
+def client(*, max_connections: int = MAX_CONNECTIONS) -> httpx2.AsyncClient:
     """Make a client without cookies, redirects, proxies or timeouts of its own; `http.turn` sets those of each turn."""
     return httpx2.AsyncClient(
         transport=Transport(max_connections=max_connections),
@@ -46,7 +45,7 @@ def client(*, max_connections: int = CONNECTIONS) -> httpx2.AsyncClient:
 class Transport(httpx2.AsyncBaseTransport):
     """Sends requests over an aiohttp session, which it opens with the first of them."""
 
-    def __init__(self, *, max_connections: int = CONNECTIONS) -> None:
+    def __init__(self, *, max_connections: int = MAX_CONNECTIONS) -> None:
         """`max_connections` bounds the pool; requests over it wait as long as their pool and connect timeouts allow."""
         self._max_connections = max_connections
         self._session: aiohttp.ClientSession | None = None
