@@ -78,6 +78,8 @@ def _tool(value: Any, path: str, *, types: Collection[str]) -> Json:
             return check.record(tool, path, members=_CUSTOM, required=("name",), closed=False)
         case "namespace":
             return check.record(tool, path, members=_NAMESPACE, required=("name", "tools"), closed=False)
+        case "mcp":
+            return _without_credentials(tool, path)
         case _:
             return dict(tool)
 
@@ -88,6 +90,16 @@ def _function(tool: Json, path: str) -> Json:
     if checked.get("parameters") is not None:
         schemas.function_parameters(checked["parameters"], f"{path}.parameters", name=checked["name"])
     return {"description": None, "parameters": None, "strict": None, **checked}
+
+
+def _without_credentials(tool: Json, path: str) -> Json:
+    """Refuse an MCP server's secrets: tools are stored and echoed as they are, and secrets may be neither."""
+    for member in ("headers", "authorization"):
+        if tool.get(member):
+            check.unsupported(
+                tool[member], f"{path}.{member}", why="Credentials in a tool would be stored and echoed in clear."
+            )
+    return dict(tool)
 
 
 _FUNCTION: Final[Mapping[str, Check]] = {"name": _name, "description": _description, "strict": check.boolean}
