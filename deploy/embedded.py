@@ -7,6 +7,7 @@ local port with a random password, so that other users of the machine reach neit
 import atexit
 import importlib.util
 import os
+import pwd
 import secrets
 import shutil
 import signal
@@ -145,8 +146,9 @@ def _package(name: str, store: str, variable: str) -> Path:
 
 
 def _privilege() -> Privilege:
-    """Find a way to run PostgreSQL, which refuses to be root."""
-    if os.geteuid() != 0:
+    """Find a way to run PostgreSQL, which refuses to be root, or a user whom the machine does not know by name."""
+    user = os.geteuid()
+    if user != 0 and _has_name(user):
         return "keep"
     ways: tuple[Privilege, ...] = ("namespace", "nobody")
     for way in ways:
@@ -154,9 +156,17 @@ def _privilege() -> Privilege:
         if trial.returncode == 0:
             return way
     raise StoreFailed(
-        "PostgreSQL refuses to run as root, and this machine allows neither user namespaces nor setpriv: "
+        f"PostgreSQL refuses to run as user {user}, and this machine allows neither user namespaces nor setpriv: "
         "run as an ordinary user, or set DATABASE_URL to a PostgreSQL of your own."
     )
+
+
+def _has_name(user: int) -> bool:
+    try:
+        pwd.getpwuid(user)
+    except KeyError:
+        return False
+    return True
 
 
 def _own(folder: Path, privilege: Privilege) -> None:

@@ -111,20 +111,19 @@ def _check_port(options: Options) -> None:
 
 
 def _environment(options: Options, stores: list[Store]) -> dict[str, str]:
-    """Start the stores that are not given, check those that are, and say to the children where everything is."""
-    database, broker = options.database_url, options.redis_url
-    if database:
-        _check_database(database)
-    else:
+    """Start the stores that are not given, after checking those that are; tell the children where everything is."""
+    if options.database_url:
+        _check_database(options.database_url)
+    if options.redis_url:
+        _check_redis(options.redis_url)
+    if not options.database_url:
         say(f"Starting PostgreSQL in {options.state} …")
         stores.append(embedded.postgres(options.state / "postgres", log=options.log("postgres")))
-        database = stores[-1].url
-    if broker:
-        _check_redis(broker)
-    else:
+    database = options.database_url or stores[-1].url
+    if not options.redis_url:
         say(f"Starting Valkey in {options.state} …")
         stores.append(embedded.valkey(options.state / "valkey", log=options.log("valkey")))
-        broker = stores[-1].url
+    broker = options.redis_url or stores[-1].url
     addresses = {"DATABASE_URL": database, "REDIS_URL": broker, "HOST": options.host, "PORT": str(options.port)}
     kept = {"RONDO_API_KEY": options.api_key or _kept_key(options.state), "PYTHONUNBUFFERED": "1"}
     return {"RONDO_DRAIN": "2.5", **os.environ, **addresses, **kept}

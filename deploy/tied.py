@@ -2,7 +2,7 @@
 
 A launcher instead of `preexec_fn`, which forks Python itself and is unsafe beside threads. It imports the standard library
 only, so it costs about 15 ms. `PRIVILEGE` is `keep`, or how to stop being root, which PostgreSQL refuses to be:
-`namespace` (a user namespace in which root is an ordinary user), or `nobody` (that user, who may still read root's files).
+`namespace` (nobody inside an own user namespace, root outside of it), or `nobody` (that user, who may still read root's files).
 """
 
 import ctypes
@@ -14,7 +14,6 @@ from pathlib import Path
 PR_SET_PDEATHSIG = 1
 CLONE_NEWUSER = 0x10000000
 NOBODY = 65534
-ORDINARY = 1000
 
 
 def main(parent: int, death_signal: int, privilege: str, command: list[str]) -> None:
@@ -31,12 +30,12 @@ def main(parent: int, death_signal: int, privilege: str, command: list[str]) -> 
 
 
 def _enter_user_namespace() -> None:
-    """Be user 1000 in an own user namespace. Outside of it the files still belong to root."""
+    """Be nobody, a user that every machine knows, in an own user namespace. Outside of it, nothing has changed."""
     user, group = os.geteuid(), os.getegid()  # unmapped, hence unknown, as soon as the namespace is there
     _call("unshare", CLONE_NEWUSER)
     Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
-    Path("/proc/self/uid_map").write_text(f"{ORDINARY} {user} 1", encoding="ascii")
-    Path("/proc/self/gid_map").write_text(f"{ORDINARY} {group} 1", encoding="ascii")
+    Path("/proc/self/uid_map").write_text(f"{NOBODY} {user} 1", encoding="ascii")
+    Path("/proc/self/gid_map").write_text(f"{NOBODY} {group} 1", encoding="ascii")
 
 
 def _as_nobody(death_signal: int, command: list[str]) -> list[str]:
