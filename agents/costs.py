@@ -10,7 +10,7 @@ from agents.models.base import Usage
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider
 
-_NAMES: Final = {"gemini": "google"}
+_NAMES: Final = {"gemini": "google", "google-ai": "google"}
 """Providers that the price list knows by another name."""
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Final
 
+from agents.models.providers import UnknownModel
 from api import context, store
 from api.create.request import CreateRequest
 from api.desk import Desk
@@ -62,12 +63,10 @@ def new_response(desk: Desk, project_id: str, wanted: CreateRequest, *, key: str
 
 def _check_model(desk: Desk, model: str) -> None:
     """Refuse a model that no provider has, before anything is stored."""
-    provider, _, _ = model.partition("/")
-    if provider not in desk.providers.names():
-        known = ", ".join(f"{name}/…" for name in sorted(desk.providers.names()))
-        raise InvalidRequest(
-            f"The requested model '{model}' does not exist. Providers here: {known}.", param="model", code="model_not_found"
-        )
+    try:
+        desk.providers.split(model)
+    except UnknownModel as error:
+        raise InvalidRequest(str(error), param="model", code="model_not_found") from None
 
 
 async def accept(desk: Desk, new: NewResponse) -> Accepted:
