@@ -155,7 +155,7 @@ def _kept_key(state: Path) -> str:
     path = state / "api_key"
     if path.exists():
         return path.read_text(encoding="ascii").strip()
-    key = f"rk_{secrets.token_hex(24)}"
+    key = f"rk_{secrets.token_urlsafe(32)}"
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(f"{key}\n")
