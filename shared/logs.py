@@ -121,4 +121,4 @@ def _json(event: EventDict, **_options: Callable[[Any], Any]) -> str:
     try:
         return orjson.dumps(event, option=orjson.OPT_NON_STR_KEYS).decode()
     except TypeError:  # half a surrogate pair, or a number of more than 64 bits
-        return json.dumps(event, default=str)
+        return json.dumps(event, default=str, ensure_ascii=False).encode(errors="replace").decode()
