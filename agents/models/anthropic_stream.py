@@ -169,11 +169,11 @@ class Reader:
         """End a call; arguments that came whole, with the block's start, are told now."""
         arguments, name = "".join(block.text), block.start["name"]
         late = "" if arguments else orjson.dumps(block.start.get("input") or {}).decode()
-        if name == self._answer:
-            yield from self._text(late)
-            return
         if name in self._custom:
             late = custom.unwrap(arguments or late)
+        if name == self._answer:
+            yield from self._text(late) if late else ()
+            return
         if late:
             yield ToolCallDelta(block.key, late)
         yield ToolCallDone(block.key)
