@@ -8,6 +8,7 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp
 
 from api import catalogue, health, journal, listing, responses
 from api.desk import open_desk
@@ -19,7 +20,7 @@ from shared.settings import Settings
 log = structlog.get_logger(__name__)
 
 
-def make_app(settings: Settings) -> FastAPI:
+def make_app(settings: Settings) -> ASGIApp:
     """Build the app; its connections are made when it starts."""
 
     @asynccontextmanager
@@ -41,8 +42,7 @@ def make_app(settings: Settings) -> FastAPI:
             allow_headers=["*"],
             expose_headers=["x-request-id"],
         )
-    app.add_middleware(Trace)
-    return app
+    return Trace(app)
 
 
 async def _known_error(_: Request, error: Exception) -> Response:

@@ -8,7 +8,7 @@ from psycopg.rows import dict_row
 from api import store
 from api.desk import Desk
 from api.keys import ProjectId
-from api.replies import ResponseNotFound, json_reply
+from api.replies import ResponseId, ResponseNotFound, json_reply
 from shared import db
 from shared.db import Session
 from shared.items import Json
@@ -40,7 +40,7 @@ SELECT id, step, call_id, tool, name, arguments, status, effect, attempts, resul
 
 
 @router.get("/v1/responses/{response_id}/steps")
-async def steps(request: Request, project_id: ProjectId, response_id: str) -> Response:
+async def steps(request: Request, project_id: ProjectId, response_id: ResponseId) -> Response:
     """Show the journal: where the response stands, every attempt at every step, every server tool call."""
     desk: Desk = request.state.desk
     async with db.connection(desk.pool) as session:

@@ -1,9 +1,10 @@
 """Bodies of answers: JSON encoded once, lists with cursors, and errors that name what is not there."""
 
 from collections.abc import Mapping
+from typing import Annotated
 
 import orjson
-from fastapi import Response
+from fastapi import Depends, Response
 
 from api.create.query import Page
 from shared.errors import InvalidRequest, NotFound
@@ -16,6 +17,17 @@ class ResponseNotFound(NotFound):
     def __init__(self, response_id: str) -> None:
         """Name the id, whether it is unknown, foreign, deleted or never stored: they must look alike."""
         super().__init__(f"Response with id '{response_id}' not found.", param="response_id")
+
+
+def _response_id(response_id: str) -> str:
+    """Take the id out of the path. What no id can look like is not looked up."""
+    if not (response_id.isascii() and response_id.isprintable()):
+        raise ResponseNotFound(response_id.encode("ascii", "replace").decode())
+    return response_id
+
+
+ResponseId = Annotated[str, Depends(_response_id)]
+"""A handler's parameter of this type receives the `response_id` of its path."""
 
 
 def json_reply(content: object, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:

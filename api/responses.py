@@ -12,7 +12,7 @@ from api.create import query
 from api.create.request import CreateRequest, Limits, parse
 from api.desk import Desk
 from api.keys import ProjectId
-from api.replies import ResponseNotFound, json_reply, list_reply
+from api.replies import ResponseId, ResponseNotFound, json_reply, list_reply
 from api.stream import EventStream
 from api.waiting import Reader
 from shared import bus, db
@@ -85,7 +85,7 @@ async def _snapshot(desk: Desk, project_id: str, response_id: str) -> Json:
 
 @router.get("/v1/responses/{response_id}")
 @router.get("/v3/router/responses/{response_id}", include_in_schema=False)
-async def retrieve(request: Request, project_id: ProjectId, response_id: str) -> Response:
+async def retrieve(request: Request, project_id: ProjectId, response_id: ResponseId) -> Response:
     """Read a response: now, as a stream from any event on, or as soon as its status changes."""
     desk: Desk = request.state.desk
     pairs = request.query_params.multi_items()
@@ -137,7 +137,7 @@ async def _await_change(desk: Desk, project_id: str, response_id: str, wait: flo
 
 
 @router.post("/v1/responses/{response_id}/cancel")
-async def cancel(request: Request, project_id: ProjectId, response_id: str) -> Response:
+async def cancel(request: Request, project_id: ProjectId, response_id: ResponseId) -> Response:
     """Stop a background response; a finished one is returned as it is."""
     desk: Desk = request.state.desk
     async with db.connection(desk.pool) as session:
@@ -151,7 +151,7 @@ async def cancel(request: Request, project_id: ProjectId, response_id: str) -> R
 
 
 @router.delete("/v1/responses/{response_id}")
-async def delete(request: Request, project_id: ProjectId, response_id: str) -> Response:
+async def delete(request: Request, project_id: ProjectId, response_id: ResponseId) -> Response:
     """Delete a response; one that runs is cancelled. Responses that continue it keep what they inherited."""
     desk: Desk = request.state.desk
     await _require(desk, project_id, response_id)
@@ -162,7 +162,7 @@ async def delete(request: Request, project_id: ProjectId, response_id: str) -> R
 
 
 @router.get("/v1/responses/{response_id}/input_items")
-async def input_items(request: Request, project_id: ProjectId, response_id: str) -> Response:
+async def input_items(request: Request, project_id: ProjectId, response_id: ResponseId) -> Response:
     """List what was put in front of the model, newest first unless asked otherwise."""
     desk: Desk = request.state.desk
     pairs = request.query_params.multi_items()

@@ -150,10 +150,10 @@ async def row_of(session: Session, response_id: str) -> dict[str, Any] | None:
 
 async def object_of(session: Session, row: dict[str, Any]) -> Json:
     """Render a row with its output so far, including what a running step has said."""
-    output = await pages.output_of(session, row["id"])
-    if row["phase"] != "done":
-        output += [item for _, item in await _unfinished(session, row)]
-    return snapshot.render(row, output)
+    if row["phase"] == "done":
+        return snapshot.render(row, await pages.output_of(session, row["id"]))
+    committed = await pages.output_of(session, row["id"], below=row["next_output_index"])
+    return snapshot.render(row, committed + [item for _, item in await _unfinished(session, row)])
 
 
 async def _unfinished(session: Session, row: dict[str, Any]) -> list[tuple[int, Item]]:

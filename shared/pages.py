@@ -1,12 +1,10 @@
 """Event pages in Postgres: the mailbox that every reader can go back to."""
 
 from dataclasses import dataclass
-from typing import Any
-
-from psycopg.rows import dict_row
 
 from shared.db import Session
 from shared.frames import Page
+from shared.items import Item
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +77,11 @@ async def replace(session: Session, response_id: str, epoch: int, whole: Page) -
     await append(session, response_id, epoch, whole)
 
 
-async def output_of(session: Session, response_id: str) -> list[dict[str, Any]]:
-    """Read a response's committed output items, in order."""
-    async with session.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(
-            "SELECT item FROM items WHERE response_id = %s AND direction = 'output' ORDER BY position", (response_id,)
-        )
-        return [row["item"] for row in await cursor.fetchall()]
+async def output_of(session: Session, response_id: str, *, below: int | None = None) -> list[Item]:
+    """Read a response's output items in order; `below` leaves out those of later steps than the caller's row knows."""
+    cursor = await session.execute(
+        """SELECT item FROM items WHERE response_id = %s AND direction = 'output' AND position < coalesce(%s, position + 1)
+            ORDER BY position""",
+        (response_id, below),
+    )
+    return [row[0] for row in await cursor.fetchall()]

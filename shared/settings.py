@@ -35,7 +35,7 @@ class Settings:
     """Shortest time between two writes of streamed events; under load it grows to five times this."""
     max_claims: int = 3
     """Claims without a committed step after which a response is dead-lettered."""
-    project_slots: int = 200
+    project_slots: int = 1000
     """Responses of one project that may run at once; more wait in Postgres."""
     max_body: int = 32 * 1024 * 1024
     max_items: int = 10_000
