@@ -172,7 +172,7 @@ def main() -> int:
         settings = Settings.from_env()
         if options.run is None:
             migrations.upgrade(settings.database_url)
-            lines = [f"The schema is at {migrations.head()}."]
+            lines = [f"The schema is at {migrations.HEAD}."]
         else:
             lines = asyncio.run(_run(settings, options))
     except (SettingError, RondoError) as error:

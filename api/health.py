@@ -41,9 +41,9 @@ async def _migrations(session: Session) -> list[str]:
     if row and row[0]:
         cursor = await session.execute("SELECT version_num FROM alembic_version")
         current = await cursor.fetchone()
-    if current and current[0] == migrations.head():
+    if current and current[0] == migrations.HEAD:
         return []
-    return [f"migrations: the database is at {current[0] if current else 'none'}, this code needs {migrations.head()}"]
+    return [f"migrations: the database is at {current[0] if current else 'none'}, this code needs {migrations.HEAD}"]
 
 
 async def _workers(session: Session) -> list[str]:
