@@ -12,6 +12,8 @@ from shared.items import Item, Json, Part
 CONTINUE: Final[Json] = {"role": "user", "content": [{"type": "text", "text": "Continue."}]}
 """Said for a user who has not said anything, because the wire wants the user to begin and to speak last."""
 
+_THOUGHTS: Final = frozenset({"thinking", "redacted_thinking"})
+
 UNANSWERED: Final = "There is no output of this call."
 
 
@@ -50,14 +52,22 @@ def _put_out(item: Item, wire: str) -> list[Json]:
     """Translate an item of the model."""
     match item.get("type"):
         case "reasoning":
-            state = opaque.unseal(wire, item)
-            return state["blocks"] if state else []
+            return _thoughts(item, wire)
         case "function_call":
             return [_tool_use(item, item.get("arguments") or "{}")]
         case "custom_tool_call":
             return [_tool_use(item, custom.wrap(item.get("input") or ""))]
         case _:
             return _said(item)
+
+
+def _thoughts(item: Item, wire: str) -> list[Json]:
+    """Read the thinking blocks of a reasoning item. Clients send these items, so they may hold anything."""
+    match opaque.unseal(wire, item):
+        case {"blocks": list(blocks)}:
+            return [block for block in blocks if isinstance(block, dict) and block.get("type") in _THOUGHTS]
+        case _:
+            return []
 
 
 def _tool_use(item: Item, arguments: str) -> Json:

@@ -49,8 +49,7 @@ def _content(turn: turns.Turn, wire: str, *, signed: bool) -> Json:
 
 def _put_out(items: list[Item], wire: str, *, signed: bool) -> list[Json]:
     """Translate the model's items; a signature goes back onto the call that it was sealed for."""
-    states = (opaque.unseal(wire, item) for item in items if item.get("type") == "reasoning")
-    signatures = {state["call_id"]: state["signature"] for state in states if state}
+    signatures = dict(found for item in items if (found := _signature(item, wire)))
     parts: list[Json] = []
     for item in items:
         match item.get("type"):
@@ -64,6 +63,15 @@ def _put_out(items: list[Item], wire: str, *, signed: bool) -> list[Json]:
     if signed and first is not None:
         first.setdefault("thoughtSignature", UNSIGNED)
     return parts
+
+
+def _signature(item: Item, wire: str) -> tuple[str, str] | None:
+    """Read a call's id and its signature from a reasoning item. Clients send these items, so they may hold anything."""
+    match opaque.unseal(wire, item):
+        case {"call_id": str(call_id), "signature": str(signature)}:
+            return call_id, signature
+        case _:
+            return None
 
 
 def _function_call(item: Item, signature: str | None) -> Json:

@@ -82,8 +82,14 @@ def test_a_tool_loop_keeps_thinking_call_and_result_in_their_places() -> None:
 
 @pytest.mark.parametrize(
     "content",
-    [None, "a client's own", opaque.seal("anthropic:another", {"blocks": [{"type": "thinking"}]})],
-    ids=["none", "foreign", "another provider's"],
+    [
+        None,
+        "a client's own",
+        opaque.seal("anthropic:another", {"blocks": [{"type": "thinking"}]}),
+        opaque.seal(WIRE, {"blocks": [{"type": "tool_use"}, "x"]}),
+        opaque.seal(WIRE, {"blocks": 1}),
+    ],
+    ids=["none", "foreign", "another provider's", "forged blocks", "no blocks"],
 )
 def test_reasoning_that_this_provider_did_not_seal_is_left_out(content: str | None) -> None:
     items = [

@@ -79,7 +79,15 @@ def test_older_models_need_no_signature() -> None:
     ]
 
 
-@pytest.mark.parametrize("content", [None, "a client's own", opaque.seal("google:another", {"call_id": "a", "signature": "s"})])
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        "a client's own",
+        opaque.seal("google:another", {"call_id": "a", "signature": "s"}),
+        opaque.seal(WIRE, {"call_id": 1}),
+    ],
+)
 def test_a_signature_that_this_provider_did_not_seal_is_left_out(content: str | None) -> None:
     items = [user("hi"), {"type": "reasoning", "encrypted_content": content}, call("a"), output("a")]
     assert body(OLD, items=items)["contents"][1]["parts"] == [{"functionCall": {"id": "a", "name": "f", "args": {}}}]
