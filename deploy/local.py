@@ -20,9 +20,9 @@ import psycopg
 import redis
 
 from deploy import embedded, ready
+from deploy.daemon import Daemon, run_to_end
 from deploy.embedded import Store, StoreFailed
 from deploy.options import Options, Refused
-from deploy.service import Service, run_to_end
 from shared.db import conninfo
 from shared.settings import SettingError
 
@@ -61,19 +61,19 @@ def _serve(options: Options) -> NoReturn:
         stack.enter_context(_state_folder(options))
         _check_port(options)
         stores: list[Store] = []
-        services: list[Service] = []
-        stack.callback(_stop, services, stores)
+        daemons: list[Daemon] = []
+        stack.callback(_stop, daemons, stores)
         env = _environment(options, stores)
         say("Preparing the database …")
         run_to_end("migrate", "-m", "api.admin", "migrate", env=env, logs=options.logs)
-        run_to_end("bootstrap", "-m", "api.admin", "bootstrap", env=env, logs=options.logs)
         say("Starting the API and a worker …")
         for name, module in (("worker", "worker"), ("API", "api")):
-            services.append(Service(name, module=module, env=env, log=options.logs / f"{module}.log", report=say))
-        _wait_until_ready(options, stores, services)
+            daemons.append(Daemon(name, module=module, env=env, log=options.logs / f"{module}.log", report=say))
+        run_to_end("bootstrap", "-m", "api.admin", "bootstrap", env=env, logs=options.logs)
+        _wait_until_ready(options, stores, daemons)
         say(_welcome(options, env["RONDO_API_KEY"], time.monotonic() - began))
         while True:
-            _tend(stores, services)
+            _tend(stores, daemons)
             time.sleep(0.2)
 
 
@@ -162,12 +162,12 @@ def _kept_key(state: Path) -> str:
     return key
 
 
-def _wait_until_ready(options: Options, stores: list[Store], services: list[Service]) -> None:
+def _wait_until_ready(options: Options, stores: list[Store], daemons: list[Daemon]) -> None:
     """Wait until the API says that it, the stores and a worker are there. Raises Refused."""
     deadline = time.monotonic() + READY_WITHIN
     while (missing := ready.missing(options.address, options.port)) is not None:
-        _tend(stores, services)
-        broken = next((service for service in services if service.failures >= 3), None)
+        _tend(stores, daemons)
+        broken = next((daemon for daemon in daemons if daemon.failures >= 3), None)
         if broken:
             raise Refused(f"The {broken.name} does not start: {broken.last_words()} ({broken.log} has more).")
         if time.monotonic() > deadline:
@@ -175,22 +175,22 @@ def _wait_until_ready(options: Options, stores: list[Store], services: list[Serv
         time.sleep(0.05)
 
 
-def _tend(stores: list[Store], services: list[Service]) -> None:
-    """Start services again that ended; raise StoreFailed if a store did, because nothing is safe without it."""
+def _tend(stores: list[Store], daemons: list[Daemon]) -> None:
+    """Start daemons again that ended; raise StoreFailed if a store did, because nothing is safe without it."""
     for store in stores:
         if store.child.poll() is not None:
             raise StoreFailed(f"{store.name} ended unexpectedly, so everything stops; its log says why.")
-    for service in services:
-        service.tend(time.monotonic())
+    for daemon in daemons:
+        daemon.tend(time.monotonic())
 
 
-def _stop(services: list[Service], stores: list[Store]) -> None:
+def _stop(daemons: list[Daemon], stores: list[Store]) -> None:
     """Stop the worker, which hands back what it holds, then the API, which tells its clients, then the stores."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)
     began = time.monotonic()
-    for service, within in zip(services, (WORKER_STOPS_WITHIN, API_STOPS_WITHIN), strict=False):
-        service.stop(within=began + within - time.monotonic())
+    for daemon, within in zip(daemons, (WORKER_STOPS_WITHIN, API_STOPS_WITHIN), strict=False):
+        daemon.stop(within=began + within - time.monotonic())
     for store in stores:
         store.ask_to_stop()
     for store in stores:

@@ -14,7 +14,7 @@ STEADY_AFTER = 60.0
 LONGEST_PAUSE = 30.0
 
 
-class Service:
+class Daemon:
     """A Python module that is meant to run for ever. `failures` counts its ends since it last ran a steady minute."""
 
     def __init__(self, name: str, *, module: str, env: Mapping[str, str], log: Path, report: Callable[[str], None]) -> None:
