@@ -120,10 +120,8 @@ def _choice(choice: str | Json, toolset: Toolset, *, first: bool) -> str | Json:
     """Say it as a `ModelRequest` does."""
     if isinstance(choice, dict) and choice["type"] == "allowed_tools":
         choice = str(choice.get("mode") or "auto")
-    if choice in {"auto", "none"}:
-        return choice
     if not first or not toolset.tools:
-        return "auto"
+        return "none" if choice == "none" else "auto"
     return _forced(choice, toolset) if isinstance(choice, dict) else choice
 
 
