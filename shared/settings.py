@@ -3,8 +3,9 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 LOCAL_DATABASE = "postgresql://postgres@127.0.0.1:5432/postgres"
 LOCAL_REDIS = "redis://127.0.0.1:6379/0"
@@ -71,14 +72,17 @@ _KINDS: dict[str, type] = {
 }
 
 
-def _convert(variable: str, raw: str, kind: type) -> object:
+def _convert(variable: str, raw: str, kind: type) -> Any:
     """Turn a variable's text into its field's type."""
     if kind is tuple:
         return tuple(part.strip() for part in raw.split(",") if part.strip())
     try:
-        return kind(raw)
+        value = kind(raw)
     except ValueError:
         raise SettingError(f"{variable} must be {_NAMES.get(kind, 'a value')}, but is {raw!r}.") from None
+    if kind in {int, float} and not 0 <= value < inf:
+        raise SettingError(f"{variable} must be {_NAMES[kind]} from 0 on, but is {raw!r}.")
+    return value
 
 
 _NAMES: dict[type, str] = {int: "a whole number", float: "a number", Path: "a path"}
