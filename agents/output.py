@@ -75,7 +75,7 @@ class Output:
                 if event.text:
                     self._speak(event)
             case AnnotationAdded():
-                self._message().switch(TEXT).annotate(event.annotation)
+                self._cite(event.annotation)
             case ReasoningDone() | ToolCallStarted() | ToolCallDone() | ItemDone():
                 self._turn_to(event)
             case Finished():
@@ -111,6 +111,12 @@ class Output:
                 self._message().switch(REFUSAL).add(event.text)
             case _:
                 assert_never(event)
+
+    def _cite(self, annotation: Json) -> None:
+        """Add a citation to the text that is open; a text that is done can have no more of them."""
+        part = self._open.part if self._open is not None else None
+        if part is not None and part.kind is TEXT:
+            part.annotate(annotation)
 
     def _turn_to(self, event: ReasoningDone | ToolCallStarted | ToolCallDone | ItemDone) -> None:
         """Begin or end an item."""

@@ -65,6 +65,11 @@ def test_citations_are_numbered_and_kept_in_their_part() -> None:
     assert output.items[0]["content"][0]["annotations"] == [CITATION, CITATION]
 
 
+def test_a_citation_for_a_text_that_is_done_opens_no_empty_message() -> None:
+    _, output = hear(TextDelta("a"), ToolCallStarted("0", "call_a", "f"), AnnotationAdded(CITATION), STOP)
+    assert [item["type"] for item in output.items] == ["message", "function_call"]
+
+
 def test_a_refusal_is_a_part_of_its_own() -> None:
     log, output = hear(TextDelta("I "), RefusalDelta("can"), RefusalDelta("not"), STOP)
     assert log.types == [
