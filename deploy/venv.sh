@@ -29,7 +29,7 @@ find_uv() {
     if new_enough "$(uv --version 2>/dev/null | cut -d ' ' -f 2)"; then echo uv; return; fi
     if [ "$(.venv/bin/uv --version 2>/dev/null | cut -d ' ' -f 2)" != "$uv_version" ]; then
         say "Making .venv and installing uv $uv_version into it …"
-        has_pip || { "$python" -m venv --clear .venv >&2 && has_pip; } ||
+        has_pip || .venv/bin/python -m ensurepip >/dev/null 2>&1 || "$python" -m venv --clear .venv >&2 ||
             fail "Python's venv module does not work: install it (on Debian: apt install python3-venv), or install uv."
         .venv/bin/python -m pip install --quiet "uv==$uv_version" ||
             fail "pip could not install uv $uv_version; see above."
