@@ -64,5 +64,5 @@ async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
     finally:
         listening.cancel()
         await asyncio.gather(listening, return_exceptions=True)
-        hints.close()
+        await asyncio.to_thread(hints.close)
         await redis.aclose()

@@ -1,5 +1,6 @@
 """The worker's Celery app, for `python -m worker` and `celery -A worker.app worker`."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -20,7 +21,7 @@ async def lifespan(celery: Celery) -> AsyncIterator[Runtime]:
         async with open_runtime(celery.rondo_settings, hints) as runtime:
             yield runtime
     finally:
-        hints.close()
+        await asyncio.to_thread(hints.close)
 
 
 async def advance(response_id: str) -> None:
