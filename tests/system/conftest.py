@@ -1,0 +1,97 @@
+"""A running Rondo for the tests of a session, and clients of it."""
+
+import os
+from collections.abc import Generator, Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+from openai import OpenAI
+
+from tests import stores as real
+from tests.stores import Stores
+from tests.system.running import Api, Process, System
+
+_SYSTEMS: list[System] = []
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show the ends of the processes' logs beside a failure."""
+    report = yield
+    if report.failed:
+        report.sections.extend(("logs", system.log_tails()) for system in _SYSTEMS)
+    return report
+
+
+@pytest.fixture(scope="session")
+def shared_system(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """One Rondo for all tests that break nothing: one API process and one worker."""
+    number = 32 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    home = tmp_path_factory.mktemp("system")
+    with (
+        real.database(stores.postgres, template=stores.template) as database_url,
+        real.redis_database(stores.redis, number) as redis_url,
+    ):
+        yield from _kept(System.on(database_url=database_url, redis_url=redis_url, home=home))
+
+
+def _kept(system: System) -> Iterator[System]:
+    _SYSTEMS.append(system)
+    yield system
+    system.close()
+    _SYSTEMS.remove(system)
+
+
+@pytest.fixture(scope="session")
+def api(shared_system: System) -> Api:
+    """The API process."""
+    return shared_system.api()
+
+
+@pytest.fixture(scope="session")
+def worker(shared_system: System) -> Process:
+    """The worker process, which no test may harm."""
+    return shared_system.worker()
+
+
+@pytest.fixture
+def system(shared_system: System, api: Api, worker: Process) -> Iterator[System]:
+    """The shared system, running; whatever its clients saw during the test was as the contract has it."""
+    yield shared_system
+    breaches, shared_system.contract.breaches = shared_system.contract.breaches, []
+    assert not breaches, "\n\n".join(breaches)
+
+
+@pytest.fixture
+def own_system(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[System]:
+    """A Rondo of the test's own, of which nothing runs yet."""
+    system = System.on(database_url=database_url, redis_url=redis_url, home=tmp_path)
+    yield from _kept(system)
+    assert not system.contract.breaches, "\n\n".join(system.contract.breaches)
+
+
+@pytest.fixture
+def client(system: System, api: Api) -> Iterator[OpenAI]:
+    """OpenAI's client."""
+    with api.sdk() as sdk:
+        yield sdk
+
+
+@pytest.fixture
+def http(system: System, api: Api) -> Iterator[httpx2.Client]:
+    """A plain client, for what the SDK hides."""
+    with api.http() as plain:
+        yield plain
+
+
+@pytest.fixture(scope="session")
+def second_api(shared_system: System) -> Api:
+    """Another API process of the same system."""
+    return shared_system.api()
+
+
+@pytest.fixture(scope="session")
+def foreign_key(shared_system: System) -> str:
+    """A key of another project."""
+    return shared_system.new_key("other")
