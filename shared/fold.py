@@ -1,7 +1,8 @@
 """Reading an event log back into output items: for snapshots of running responses, cancellation and takeover."""
 
 from collections.abc import Iterable
-from typing import Any, Protocol
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
 
 from shared.items import Item, Json
 
@@ -13,13 +14,35 @@ class Emit(Protocol):
         """Take the event's type and its other members."""
 
 
+_TEXTS: Final = {
+    "output_text": ("response.output_text.done", ("text", "logprobs")),
+    "refusal": ("response.refusal.done", ("refusal",)),
+    "reasoning_text": ("response.reasoning_text.done", ("text",)),
+    "summary_text": ("response.reasoning_summary_text.done", ("text",)),
+    "function_call": ("response.function_call_arguments.done", ("arguments", "name")),
+    "custom_tool_call": ("response.custom_tool_call_input.done", ("input",)),
+}
+"""By type of part or item: the event that ends its text, and the members that the event repeats, the text first."""
+
+
+@dataclass(slots=True)
+class Growing:
+    """The end of an open item: what grows there, and the events that readers still wait for."""
+
+    holder: Json
+    """The newest part, or the item itself."""
+    where: Json
+    """The part's index, by its name."""
+    ends: list[str]
+
+
 class Folded:
     """Output items by output index, and which of them are still open."""
 
     def __init__(self) -> None:
         """Begin with nothing."""
         self.items: dict[int, Item] = {}
-        self.open: set[int] = set()
+        self.open: dict[int, Growing] = {}
 
     def feed(self, event: Json) -> None:
         """Apply one event; events that change no item are ignored."""
@@ -28,13 +51,24 @@ class Folded:
             return
         match event["type"]:
             case "response.output_item.added":
-                self.items[index] = event["item"]
-                self.open.add(index)
+                item = self.items[index] = event["item"]
+                self.open[index] = Growing(item, {}, [_TEXTS[item["type"]][0]] if item["type"] in _TEXTS else [])
             case "response.output_item.done":
                 self.items[index] = event["item"]
-                self.open.discard(index)
+                self.open.pop(index, None)
+            case "response.content_part.added":
+                self._add_part(index, "content", "content_index", event)
+            case "response.reasoning_summary_part.added":
+                self._add_part(index, "summary", "summary_index", event)
             case type_:
-                _apply(self.items[index], type_, event)
+                _apply(self.open[index], type_, event)
+
+    def _add_part(self, index: int, member: str, number: str, event: Json) -> None:
+        """Open a part, which is what grows from now on."""
+        part = event["part"]
+        self.items[index].setdefault(member, []).append(part)
+        ends = [_TEXTS[part["type"]][0], event["type"].replace(".added", ".done")]
+        self.open[index] = Growing(part, {number: event[number]}, ends)
 
     def partial(self) -> list[tuple[int, Item]]:
         """List `(output index, item)` in order, with open items as `incomplete`."""
@@ -57,46 +91,33 @@ def fold(events: Iterable[Json]) -> Folded:
     return folded
 
 
-def _apply(item: Item, type_: str, event: Json) -> None:
-    """Grow an open item by one delta."""
-    match type_:
-        case "response.content_part.added":
-            item.setdefault("content", []).append(event["part"])
-        case "response.output_text.delta" | "response.reasoning_text.delta":
-            item["content"][event["content_index"]]["text"] += event["delta"]
-        case "response.refusal.delta":
-            item["content"][event["content_index"]]["refusal"] += event["delta"]
-        case "response.output_text.annotation.added":
-            item["content"][event["content_index"]]["annotations"].append(event["annotation"])
-        case "response.reasoning_summary_part.added":
-            item["summary"].append(event["part"])
-        case "response.reasoning_summary_text.delta":
-            item["summary"][event["summary_index"]]["text"] += event["delta"]
-        case "response.function_call_arguments.delta":
-            item["arguments"] += event["delta"]
-        case "response.custom_tool_call_input.delta":
-            item["input"] += event["delta"]
+def _apply(growing: Growing, type_: str, event: Json) -> None:
+    """Grow the end of an open item, or note that its readers have been told of an end."""
+    holder = growing.holder
+    if type_.endswith(".delta"):
+        _, (text, *_) = _TEXTS[holder["type"]]
+        holder[text] += event["delta"]
+        if event.get("logprobs"):
+            holder["logprobs"] += event["logprobs"]
+    elif type_.endswith(".annotation.added"):
+        holder["annotations"].append(event["annotation"])
+    elif type_ in growing.ends:
+        growing.ends.remove(type_)
 
 
 def close(folded: Folded, emit: Emit) -> None:
     """Emit what ends every open item as `incomplete`, so that no reader waits for the rest of it."""
-    for index in sorted(folded.open):
+    for index, growing in sorted(folded.open.items()):
         item = {**folded.items[index], "status": "incomplete"}
-        where = {"item_id": item["id"], "output_index": index}
-        for content_index, part in list(enumerate(item.get("content") or []))[-1:]:
-            _close_part(part, emit, {**where, "content_index": content_index})
+        where = {"item_id": item["id"], "output_index": index, **growing.where}
+        for type_ in growing.ends:
+            emit(type_, **where, **_last_words(growing.holder, type_))
         emit("response.output_item.done", output_index=index, item=item)
         folded.items[index] = item
     folded.open.clear()
 
 
-def _close_part(part: Json, emit: Emit, where: Json) -> None:
-    """Emit the `done` events of an item's last content part."""
-    match part["type"]:
-        case "output_text":
-            emit("response.output_text.done", **where, text=part["text"], logprobs=part.get("logprobs", []))
-        case "refusal":
-            emit("response.refusal.done", **where, refusal=part["refusal"])
-        case "reasoning_text":
-            emit("response.reasoning_text.done", **where, text=part["text"])
-    emit("response.content_part.done", **where, part=part)
+def _last_words(holder: Json, type_: str) -> Json:
+    """Say what the event that ends a part, or its text, repeats."""
+    text_done, members = _TEXTS[holder["type"]]
+    return {member: holder[member] for member in members} if type_ == text_done else {"part": holder}
