@@ -111,7 +111,7 @@ def test_it_serves_with_the_key_that_it_prints(rondo: Running) -> None:
 
 def test_the_line_to_try_that_it_prints_works(rondo: Running) -> None:
     line = rondo.text[rondo.text.index("  curl ") : rondo.text.index("Ctrl-C")]
-    _, url, *options = shlex.split(line)
+    _, url, *options = shlex.split(line.replace("\\\n", ""))
     headers = dict(value.split(": ", 1) for flag, value in zip(options[::2], options[1::2], strict=True) if flag == "-H")
     answer = httpx2.post(url, headers=headers, content=options[options.index("-d") + 1], timeout=30)
     assert answer.json()["status"] == "completed"
