@@ -54,7 +54,8 @@ def main() -> int:
 
 
 _LEGEND: Final = """
-Times in ms, CPU in seconds per process during `wall` seconds. `straight`: the same calls to the upstream without Rondo, at the
+Times in ms, CPU in seconds per process during `wall` seconds; where `others` is not small or `idle` is none, other processes
+on the machine were measured too. `straight`: the same calls to the upstream without Rondo, at the
 median; `added` and `ratio` compare medians, or rates where nothing is timed. Ages are taken from the time that the upstream
 writes into each token's text to the time a follower of the API has received its event."""
 

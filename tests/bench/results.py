@@ -47,7 +47,7 @@ class Row:
     """The same from the upstream without Rondo between."""
     straight_rate: float | None = None
     cpu: dict[str, float] = field(default_factory=dict)
-    """CPU seconds by process."""
+    """CPU seconds by process; of others on this machine, and idle ones, which tell how far the numbers can be trusted."""
     note: str = ""
     target: Target | None = None
 
@@ -70,7 +70,8 @@ class Row:
 
     def json(self) -> dict[str, Any]:
         """Render the row with everything that is derived."""
-        per_unit = {name: 1e6 * used / self.count for name, used in self.cpu.items()} if self.count else {}
+        ours = {name: used for name, used in self.cpu.items() if name not in {"others", "idle"}}
+        per_unit = {name: 1e6 * used / self.count for name, used in ours.items()} if self.count else {}
         return {
             "scenario": self.scenario,
             "what": self.what,
@@ -94,7 +95,7 @@ def _json(times: Times | None) -> dict[str, float] | None:
     return None if times is None else {"p50": times.p50, "p95": times.p95, "p99": times.p99}
 
 
-PROCESSES = ("api", "worker", "postgres", "valkey", "upstream", "client")
+PROCESSES = ("api", "worker", "postgres", "valkey", "upstream", "client", "others", "idle")
 
 _HEAD = ("", "timed", "per s", "p50", "p95", "p99", "straight", "added", "ratio", "wall", *PROCESSES, "target", "")
 

@@ -35,11 +35,13 @@ class System:
     children: dict[str, Child]
 
     def cpu(self) -> dict[str, float]:
-        """Return the CPU seconds that each process, with all its descendants, has used so far."""
+        """Return the CPU seconds so far: of each process with its descendants, of the rest of the machine, and idle ones."""
         table = dict(_processes())
         used = {name: _with_descendants(child.pid, table) for name, child in self.children.items()}
         times = os.times()
-        return {**used, "client": times.user + times.system}
+        used["client"] = times.user + times.system
+        busy, idle = _machine()
+        return {**used, "others": busy - sum(used.values()), "idle": idle}
 
     def memory(self, name: str) -> int:
         """Return a process's resident memory in bytes."""
@@ -73,6 +75,13 @@ def _with_descendants(pid: int, table: dict[int, _Process]) -> float:
         return 0.0
     below = sum(_with_descendants(child, table) for child, its in table.items() if its.parent == pid)
     return table[pid].own + table[pid].reaped + below
+
+
+def _machine() -> tuple[float, float]:
+    """Return the busy and the idle seconds of all cores since the machine started."""
+    line = Path("/proc/stat").read_text(encoding="ascii").partition("\n")[0]
+    user, nice, system, idle, waiting, *rest = (int(value) / _TICKS for value in line.split()[1:9])
+    return user + nice + system + sum(rest), idle + waiting
 
 
 @contextmanager
