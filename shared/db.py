@@ -63,6 +63,8 @@ async def connection(pool: Pool) -> AsyncIterator[Session]:
     try:
         async with with_errors as session:
             yield session
+    except psycopg.errors.ProgramLimitExceeded:  # operational by its class, but it would happen again
+        raise
     except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
         raise DatabaseUnavailable from error
 
