@@ -19,7 +19,7 @@ from typing import NoReturn
 import psycopg
 import redis
 
-from deploy import embedded, ready
+from deploy import embedded, health
 from deploy.daemon import Daemon, run_to_end
 from deploy.embedded import Store, StoreFailed
 from deploy.options import Options, Refused
@@ -165,7 +165,7 @@ def _kept_key(state: Path) -> str:
 def _wait_until_ready(options: Options, stores: list[Store], daemons: list[Daemon]) -> None:
     """Wait until the API says that it, the stores and a worker are there. Raises Refused."""
     deadline = time.monotonic() + READY_WITHIN
-    while (missing := ready.missing(options.address, options.port)) is not None:
+    while (missing := health.complaint(options.address, options.port)) is not None:
         _tend(stores, daemons)
         broken = next((daemon for daemon in daemons if daemon.failures >= 3), None)
         if broken:
