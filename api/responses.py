@@ -69,6 +69,7 @@ async def _cancel(desk: Desk, project_id: str, response_id: str) -> None:
     """Cancel in Postgres, then tell the worker and the readers; both would find out by themselves, later."""
     async with db.transaction(desk.pool) as session:
         cancelled = await store.cancel(session, project_id, response_id)
+        await store.forget(session, response_id)
     if cancelled:
         nothing = bus.pack(bus.NOTHING, bus.END)
         await bus.publish(desk.redis, [(bus.CONTROL, f"cancel {response_id}".encode()), (bus.channel(response_id), nothing)])

@@ -53,6 +53,9 @@ class EventStream(Response):
             leaving.cancel()
             sending.cancel()
             await asyncio.gather(sending, leaving, return_exceptions=True)
+            self._pages.close()
+        if not sending.cancelled():
+            sending.result()
 
     async def _send_pages(self, send: Send) -> None:
         """Send until the log ends."""
