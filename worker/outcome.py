@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final, assert_never
 
 from agents import costs
-from agents.models.base import ModelError
+from agents.models.base import ModelError, Usage
 from agents.tools.registry import TOOLS
 from agents.turn import AwaitClient, Continue, Finish, Outcome, RunTools, StepFailed
 from shared import fold, frames
@@ -24,7 +24,7 @@ def of_turn(run: Run, outcome: Outcome) -> Commit:
     provider, _, model = run.model.partition("/")
     cost = costs.cost(provider, model, outcome.usage) if outcome.usage else None
     total_cost = accounting.add_cost(run.cost, cost, first=run.iterations == 0) if outcome.called_model else run.cost
-    usage = accounting.unwire(run.usage) + outcome.usage if outcome.usage else None
+    usage = accounting.unwire(run.usage) + (outcome.usage or Usage()) if outcome.usage or run.usage else None
     step = Commit(
         status=Status.IN_PROGRESS,
         phase=Phase.READY,

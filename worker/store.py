@@ -127,7 +127,8 @@ UPDATE responses
        steps = steps + CASE WHEN %(failed)s THEN 0 ELSE 1 END,
        iterations = iterations + %(called)s,
        next_output_index = %(next_output_index)s, committed_seq = %(committed_seq)s,
-       usage = coalesce(%(usage)s, usage), cost = coalesce(%(cost)s, cost), body = coalesce(%(body)s, body),
+       usage = coalesce(%(usage)s, usage), cost = CASE WHEN %(called)s > 0 THEN %(cost)s ELSE cost END,
+       body = coalesce(%(body)s, body),
        error = %(error)s, incomplete_details = %(incomplete_details)s,
        wake_at = now() + %(sleep)s * interval '1 second', waiting_for = %(waiting_for)s,
        finished_at = CASE WHEN %(phase)s::text = 'done' THEN now() END,
@@ -143,16 +144,15 @@ async def commit(session: Session, run: Run, step: Commit, *, worker: str) -> li
     Returns the ids of the tool calls made. Raises Fenced, which rolls everything back.
     """
     fence = await session.execute(_COMMIT, _commit_values(run, step))
+    if await fence.fetchone() is None:  # asked before the rest is sent: rows of another attempt, or of this very commit, clash
+        raise Fenced
     await _insert_items(session, run, step.items)
     await _journal(session, run, step, worker)
     if step.page:
         await pages.replace(session, run.id, run.epoch, step.page)
     if step.items:
         await session.execute("UPDATE tool_calls SET told = true WHERE response_id = %s AND NOT told", (run.id,))
-    calls = await _insert_calls(session, run, step)
-    if await fence.fetchone() is None:
-        raise Fenced
-    return calls
+    return await _insert_calls(session, run, step)
 
 
 def _commit_values(run: Run, step: Commit) -> dict[str, Any]:
@@ -256,5 +256,7 @@ async def hand_back(session: Session, run: Run) -> bool:
 
 async def committed(session: Session, run: Run) -> bool:
     """Tell whether the journal holds this attempt: its commit's reply may have been lost on the way."""
-    cursor = await session.execute("SELECT 1 FROM steps WHERE response_id = %s AND epoch = %s", (run.id, run.epoch))
+    cursor = await session.execute(
+        "SELECT 1 FROM steps WHERE response_id = %s AND epoch = %s AND outcome <> 'lost'", (run.id, run.epoch)
+    )
     return await cursor.fetchone() is not None
