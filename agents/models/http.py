@@ -29,6 +29,7 @@ FAILURES: Final[dict[type[BaseException], tuple[ErrorCode, str]]] = {
     httpx2.HTTPError: ("provider_protocol", "The provider's answer could not be read"),
     httpx2.InvalidURL: ("provider_protocol", "The provider's address is not valid"),
     httpx2.StreamError: ("provider_protocol", "The provider's answer could not be read"),
+    httpx2.CookieConflict: ("provider_protocol", "The provider's answer could not be read"),
     orjson.JSONDecodeError: ("provider_protocol", "The provider sent an event that is not JSON"),
     ValueError: ("provider_protocol", "The provider sent an event that makes no sense"),
     LookupError: ("provider_protocol", "The provider sent an event that lacks a member"),

@@ -90,9 +90,9 @@ class Reader:
         """Tell a delta's reasoning from its text; Mistral sends both as parts of the content."""
         content = delta.get("content") or ""
         for member in _THOUGHTS:
-            if isinstance(delta.get(member), str):
+            if isinstance(thought := delta.get(member), str) and thought:
                 self._member = member
-                return delta[member], content
+                return thought, content if isinstance(content, str) else ""
         if isinstance(content, str):
             return "", content
         thoughts = (text_of({"content": part["thinking"]}) for part in content if part.get("type") == "thinking")
