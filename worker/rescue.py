@@ -77,11 +77,14 @@ RETURNING id
 """
 
 FORGOTTEN: Final = """
-DELETE FROM responses WHERE id IN (
-    SELECT id FROM responses WHERE NOT store AND phase = 'done' AND finished_at < now() - interval '60 seconds'
-     LIMIT 500 FOR UPDATE SKIP LOCKED)
-RETURNING id
+WITH gone AS (
+    DELETE FROM responses WHERE id IN (
+        SELECT id FROM responses WHERE NOT store AND phase = 'done' AND finished_at < now() - interval '60 seconds'
+         LIMIT 500 FOR UPDATE SKIP LOCKED)
+    RETURNING id)
+DELETE FROM event_pages p USING gone WHERE p.response_id = gone.id RETURNING gone.id
 """
+"""Responses that were not to be stored, and their events in the same moment: no key ties the two together."""
 
 TIDY: Final = (
     "DELETE FROM workers WHERE heartbeat_at < now() - interval '1 hour'",
@@ -107,10 +110,8 @@ async def _look(runtime: Runtime, *, expire: bool) -> None:
         if expire:
             _report("leases_expired", await _ids(session, EXPIRED))
             _report("tool_calls_lost", await _ids(session, LOST_CALLS))
-        for statement in (AWAKE, STRANDED):
+        for statement in (AWAKE, STRANDED, FORGOTTEN):
             await _ids(session, statement)
-        for gone in await _ids(session, FORGOTTEN):
-            await session.execute("DELETE FROM event_pages WHERE response_id = %s", (gone,))
         for statement in TIDY:
             await session.execute(statement)
         if not runtime.hints.healthy:
