@@ -80,10 +80,17 @@ def _without_foreign(value: Json, types: frozenset[str] | None) -> Json:
             "output": [item for item in value["output"] if _known_to(types, item)],
             "tools": [tool for tool in value["tools"] if _known_to(tools, tool)],
             **_why_it_ended(value),
+            **({} if types is None else {"text": _without_schema(value["text"])}),
         }
     if "item" in value and not _known_to(types, value["item"]):
         return {**value, "item": _STAND_IN}
     return value
+
+
+def _without_schema(text: Json) -> Json:
+    """Leave out a JSON schema: Open Responses' document types it as null, which no schema is."""
+    form = text["format"]
+    return {**text, "format": {**form, "schema": None}} if form["type"] == "json_schema" else text
 
 
 def _why_it_ended(response: Json) -> Json:
