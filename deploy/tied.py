@@ -42,8 +42,9 @@ def _as_nobody(death_signal: int, command: list[str]) -> list[str]:
     """Wrap the command so that it runs as nobody, keeping only the right to open files: the binaries may lie under /root."""
     right = "-all,+dac_override"
     user = [f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-    rights = [f"--inh-caps={right}", f"--ambient-caps={right}", f"--bounding-set={right}", f"--pdeathsig={death_signal}"]
-    return ["setpriv", *user, *rights, *command]
+    rights = [f"--inh-caps={right}", f"--ambient-caps={right}"]
+    death = signal.Signals(death_signal).name.removeprefix("SIG")
+    return ["setpriv", *user, *rights, f"--pdeathsig={death}", *command]
 
 
 def _call(function: str, *arguments: int) -> None:
