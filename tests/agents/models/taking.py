@@ -7,14 +7,15 @@ import httpx2
 import orjson
 
 from agents.models.base import Model, ModelError, ModelEvent, ModelRequest, TextDelta, ToolCallDelta, ToolCallStarted
-from shared.items import Item, Json
+from shared.items import Json
 
 
 class Canned:
-    """A client's far side that gives every request the same answer and keeps the last request's body."""
+    """A client's far side that gives every request the same answer and keeps the last request."""
 
     def __init__(self, body: bytes | list[bytes], *, status: int = 200, headers: dict[str, str] | None = None) -> None:
         self.sent: Json = {}
+        self.headers = httpx2.Headers()
         self._chunks = [body] if isinstance(body, bytes) else body
         self._status = status
         self._headers = headers or {}
@@ -23,6 +24,7 @@ class Canned:
         return httpx2.AsyncClient(transport=httpx2.MockTransport(self._answer))
 
     def _answer(self, request: httpx2.Request) -> httpx2.Response:
+        self.headers = request.headers
         self.sent = orjson.loads(request.content)
         return httpx2.Response(self._status, headers=self._headers, content=self._stream())
 
@@ -73,7 +75,3 @@ def _frame(event: Json | str) -> bytes:
         return f"data: {event}\n\n".encode()
     name = f"event: {event['type']}\n".encode() if "type" in event else b""
     return name + b"data: " + orjson.dumps(event) + b"\n\n"
-
-
-def user(content: str) -> Item:
-    return {"type": "message", "role": "user", "content": content}
