@@ -60,8 +60,11 @@ async def _move(runtime: Runtime, run: Run, events: EventLog) -> None:
         step = outcome.failed(run, run.next_output_index, {"code": "worker_lost", "message": message})
         await _commit(runtime, run, events, replace(step, dead_letter=True))
         return
+    if run.seconds_left <= 0:
+        await _commit(runtime, run, events, outcome.overdue(run, events))
+        return
     try:
-        async with asyncio.timeout(max(run.seconds_left, 0)):
+        async with asyncio.timeout(run.seconds_left):
             step = await _step(runtime, run, events)
     except TimeoutError:
         step = outcome.overdue(run, events)
@@ -120,6 +123,7 @@ async def _commit(runtime: Runtime, run: Run, events: EventLog, step: Commit) ->
     """Write the step, tell the readers, and send the hint for what comes next. Raises Fenced."""
     done = step.phase is Phase.DONE
     if done:
+        step = replace(step, finished_at=datetime.now(UTC))
         events.emit(f"response.{step.status}", response=_object(run, step.status, [*run.output, *step.items], step))
     await runtime.flusher.settle(events)
     calls = await _write(runtime, run, replace(step, page=events.whole()))
@@ -166,7 +170,7 @@ def _object(run: Run, status: Status, output: list[Item], step: Commit | None = 
         {
             "id": run.id,
             "created_at": run.created_at,
-            "finished_at": datetime.now(UTC),
+            "finished_at": step.finished_at if step else None,
             "status": status.value,
             "error": step.error if step else None,
             "incomplete_details": step.incomplete_details if step else None,

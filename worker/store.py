@@ -109,6 +109,8 @@ class Commit:
     error: Json | None = None
     step_error: Json | None = None
     incomplete_details: Json | None = None
+    finished_at: datetime | None = None
+    """When the response ended, as its last event says; None while it goes on."""
     calls: tuple[ServerCall, ...] = ()
     effects: tuple[str, ...] = ()
     dead_letter: bool = False
@@ -131,7 +133,7 @@ UPDATE responses
        body = coalesce(%(body)s, body),
        error = %(error)s, incomplete_details = %(incomplete_details)s,
        wake_at = now() + %(sleep)s * interval '1 second', waiting_for = %(waiting_for)s,
-       finished_at = CASE WHEN %(phase)s::text = 'done' THEN now() END,
+       finished_at = %(finished_at)s,
        dead_lettered_at = CASE WHEN %(dead_letter)s THEN now() END
  WHERE id = %(id)s AND epoch = %(epoch)s AND phase = 'running' AND status = ANY(%(before)s)
 RETURNING 1
@@ -174,6 +176,7 @@ def _commit_values(run: Run, step: Commit) -> dict[str, Any]:
         "body": _json(step.body),
         "error": _json(step.error),
         "incomplete_details": _json(step.incomplete_details),
+        "finished_at": step.finished_at,
         "sleep": step.sleep,
         "waiting_for": (step.step_error or {}).get("message") if step.sleep is not None else None,
     }

@@ -1,6 +1,7 @@
 """Claims and commits: one worker at a time has a response, and only that one writes to it."""
 
 import asyncio
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -16,6 +17,8 @@ from worker import rescue, store
 from worker.store import Commit, Fenced, Run
 
 MESSAGE = {"id": "msg_1", "type": "message", "role": "assistant", "status": "completed", "content": []}
+
+END = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 async def claim(pool: db.Pool, response_id: str, *, worker: str = "w1", slots: int = 100) -> Run | None:
@@ -36,6 +39,7 @@ def page(run: Run, count: int = 2) -> Page:
 
 def finished(run: Run, **fields: Any) -> Commit:
     given: dict[str, Any] = {"status": Status.COMPLETED, "phase": Phase.DONE, "outcome": "completed", "items": [MESSAGE]}
+    given["finished_at"] = END
     return Commit(**{**given, "page": page(run), "next_output_index": 1, "called_model": True, **fields})
 
 
@@ -145,7 +149,7 @@ def test_a_commit_writes_the_step_and_compacts_its_pages(database_url: str) -> N
             assert (row["status"], row["phase"], row["steps"], row["iterations"]) == ("completed", "done", 1, 1)
             assert (row["committed_seq"], row["next_output_index"], row["claims"]) == (whole.last, 1, 0)
             assert (row["usage"], row["cost"], row["lease_until"]) == (usage, Decimal("0.5"), None)
-            assert row["finished_at"] is not None
+            assert row["finished_at"] == END
             assert await rows.output(pool, run.id) == [MESSAGE]
             stored = await rows.read(pool, "SELECT first_seq, last_seq FROM event_pages ORDER BY 1")
             assert [(one["first_seq"], one["last_seq"]) for one in stored] == [(0, 0), (whole.first, whole.last)]
