@@ -1,6 +1,6 @@
 """What a worker does to a response in Postgres: claim it, commit a step, hand it back. Every write carries the epoch."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -10,7 +10,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from agents.turn import ServerCall
-from shared import history, ids, pages
+from shared import history, ids
 from shared.db import Session
 from shared.frames import Page
 from shared.items import Item, Json
@@ -122,43 +122,69 @@ class Commit:
 
 
 _COMMIT = """
-UPDATE responses
-   SET status = %(status)s::text, phase = %(phase)s::text, lease_until = NULL, claims = 0, hints = 0,
-       hint_at = now() + interval '2 seconds',
-       failures = CASE WHEN %(failed)s THEN failures + 1 ELSE 0 END,
-       steps = steps + CASE WHEN %(failed)s THEN 0 ELSE 1 END,
-       iterations = iterations + %(called)s,
-       next_output_index = %(next_output_index)s, committed_seq = %(committed_seq)s,
-       usage = coalesce(%(usage)s, usage), cost = CASE WHEN %(called)s > 0 THEN %(cost)s ELSE cost END,
-       body = coalesce(%(body)s, body),
-       error = %(error)s, incomplete_details = %(incomplete_details)s,
-       wake_at = now() + %(sleep)s * interval '1 second', waiting_for = %(waiting_for)s,
-       finished_at = %(finished_at)s,
-       dead_lettered_at = CASE WHEN %(dead_letter)s THEN now() END
- WHERE id = %(id)s AND epoch = %(epoch)s AND phase = 'running' AND status = ANY(%(before)s)
-RETURNING 1
+WITH fence AS (
+    UPDATE responses
+       SET status = %(status)s, phase = %(phase)s, lease_until = NULL, claims = 0, hints = 0,
+           hint_at = now() + interval '2 seconds',
+           failures = CASE WHEN %(failed)s THEN failures + 1 ELSE 0 END,
+           steps = steps + CASE WHEN %(failed)s THEN 0 ELSE 1 END,
+           iterations = iterations + %(called)s,
+           next_output_index = %(next_output_index)s, committed_seq = %(committed_seq)s,
+           usage = coalesce(%(usage)s, usage), cost = CASE WHEN %(called)s > 0 THEN %(cost)s ELSE cost END,
+           body = coalesce(%(body)s, body),
+           error = %(error)s, incomplete_details = %(incomplete_details)s,
+           wake_at = now() + %(sleep)s * interval '1 second', waiting_for = %(waiting_for)s,
+           finished_at = %(finished_at)s,
+           dead_lettered_at = CASE WHEN %(dead_letter)s THEN now() END
+     WHERE id = %(id)s AND epoch = %(epoch)s AND phase = 'running' AND status = ANY(%(before)s)
+ RETURNING id, project_id),
+said AS (
+    INSERT INTO items (response_id, direction, position, project_id, id, item)
+    SELECT fence.id, 'output', %(first_index)s::bigint + n - 1, project_id, item->>'id', item
+      FROM fence, jsonb_array_elements(%(items)s) WITH ORDINALITY AS listed(item, n)),
+journal AS (
+    INSERT INTO steps (response_id, epoch, number, attempt, outcome, model, worker_id, started_at, finished_at,
+                       first_token_ms, usage, cost, error)
+    SELECT id, %(epoch)s, %(number)s, %(attempt)s, %(outcome)s, %(model)s, %(worker)s, %(started_at)s, clock_timestamp(),
+           %(first_token_ms)s, %(step_usage)s, %(step_cost)s, %(step_error)s FROM fence),
+small AS (
+    DELETE FROM event_pages p USING fence WHERE p.response_id = fence.id AND p.first_seq > %(first_seq)s),
+page AS (
+    INSERT INTO event_pages (response_id, first_seq, last_seq, epoch, frames)
+    SELECT id, %(first_seq)s, %(committed_seq)s, %(epoch)s, %(frames)b::bytea FROM fence WHERE %(frames)b::bytea IS NOT NULL
+        ON CONFLICT (response_id, first_seq) DO UPDATE SET last_seq = excluded.last_seq, frames = excluded.frames),
+told AS (
+    UPDATE tool_calls t SET told = true FROM fence WHERE t.response_id = fence.id AND NOT told AND NOT %(failed)s),
+asked AS (
+    INSERT INTO tool_calls (id, project_id, response_id, step, position, call_id, tool, name, arguments, status, effect,
+                            idempotency_key, hint_at)
+    SELECT c.id, project_id, fence.id, %(number)s, n - 1, c.call_id, c.tool, c.name, c.arguments, 'pending', c.effect,
+           fence.id || ':' || c.call_id, now() + interval '2 seconds'
+      FROM fence, ROWS FROM (jsonb_to_recordset(%(calls)s)
+           AS (id text, call_id text, tool text, name text, arguments text, effect text))
+           WITH ORDINALITY AS c(id, call_id, tool, name, arguments, effect, n))
+SELECT 1 FROM fence
 """
+"""One statement, so one round trip: everything in it hangs on the fence. The whole page overwrites the first small one."""
 
 
 async def commit(session: Session, run: Run, step: Commit, *, worker: str) -> list[str]:
     """Write a step: its items, journal row, calls, and one event page in place of the small ones.
 
-    Returns the ids of the tool calls made. Raises Fenced, which rolls everything back.
+    Returns the ids of the tool calls made. Raises Fenced, and then nothing was written.
     """
-    fence = await session.execute(_COMMIT, _commit_values(run, step))
-    if await fence.fetchone() is None:  # asked before the rest is sent: rows of another attempt, or of this very commit, clash
+    calls = [
+        {**asdict(call), "id": ids.new("tc"), "effect": effect} for call, effect in zip(step.calls, step.effects, strict=True)
+    ]
+    values = {**_row_values(run, step), **_journal_values(run, step, worker), "calls": Jsonb(calls)}
+    fence = await session.execute(_COMMIT, values)
+    if await fence.fetchone() is None:
         raise Fenced
-    await _insert_items(session, run, step.items)
-    await _journal(session, run, step, worker)
-    if step.page:
-        await pages.replace(session, run.id, run.epoch, step.page)
-    if step.items:
-        await session.execute("UPDATE tool_calls SET told = true WHERE response_id = %s AND NOT told", (run.id,))
-    return await _insert_calls(session, run, step)
+    return [call["id"] for call in calls]
 
 
-def _commit_values(run: Run, step: Commit) -> dict[str, Any]:
-    """Bind the fenced UPDATE's parameters."""
+def _row_values(run: Run, step: Commit) -> dict[str, Any]:
+    """Bind what concerns the response's row, its items and its page."""
     staying = {Status.IN_PROGRESS.value} if step.status is Status.IN_PROGRESS else set()
     return {
         "id": run.id,
@@ -169,8 +195,12 @@ def _commit_values(run: Run, step: Commit) -> dict[str, Any]:
         "failed": step.failed,
         "dead_letter": step.dead_letter,
         "called": int(step.called_model),
+        "first_index": run.next_output_index,
         "next_output_index": step.next_output_index,
+        "items": Jsonb(step.items),
+        "first_seq": step.page.first if step.page else run.last_seq,
         "committed_seq": step.page.last if step.page else run.last_seq,
+        "frames": step.page.frames if step.page else None,
         "usage": _json(step.usage),
         "cost": step.cost,
         "body": _json(step.body),
@@ -182,69 +212,24 @@ def _commit_values(run: Run, step: Commit) -> dict[str, Any]:
     }
 
 
+def _journal_values(run: Run, step: Commit, worker: str) -> dict[str, Any]:
+    """Bind the attempt's row."""
+    return {
+        "number": run.steps,
+        "attempt": run.claims + run.failures,
+        "outcome": step.outcome,
+        "model": run.model if step.called_model or step.failed else None,
+        "worker": worker,
+        "started_at": run.claimed_at,
+        "first_token_ms": None if step.first_token is None else round(step.first_token * 1000),
+        "step_usage": _json(step.step_usage),
+        "step_cost": step.step_cost,
+        "step_error": _json(step.step_error or step.error),
+    }
+
+
 def _json(value: Json | None) -> Jsonb | None:
     return None if value is None else Jsonb(value)
-
-
-async def _insert_items(session: Session, run: Run, items: list[Item]) -> None:
-    """Store output items at their output index."""
-    if not items:
-        return
-    first = run.next_output_index
-    await session.execute(
-        """INSERT INTO items (response_id, direction, position, project_id, id, item)
-           SELECT %s, 'output', %s + n - 1, %s, item->>'id', item
-             FROM jsonb_array_elements(%s) WITH ORDINALITY AS listed(item, n)""",
-        (run.id, first, run.project_id, Jsonb(items)),
-    )
-
-
-async def _journal(session: Session, run: Run, step: Commit, worker: str) -> None:
-    """Write the attempt's row."""
-    await session.execute(
-        """INSERT INTO steps (response_id, epoch, number, attempt, outcome, model, worker_id, started_at, finished_at,
-                              first_token_ms, usage, cost, error)
-           VALUES (%s, %s, %s, %s, %s, %s, %s, %s, clock_timestamp(), %s, %s, %s, %s)""",
-        (
-            run.id,
-            run.epoch,
-            run.steps,
-            run.claims + run.failures,
-            step.outcome,
-            run.model if step.called_model or step.failed else None,
-            worker,
-            run.claimed_at,
-            None if step.first_token is None else round(step.first_token * 1000),
-            _json(step.step_usage),
-            step.step_cost,
-            _json(step.step_error or step.error),
-        ),
-    )
-
-
-async def _insert_calls(session: Session, run: Run, step: Commit) -> list[str]:
-    """Store the calls that workers run; the first hint is sent after the commit, rescue repeats it."""
-    made = [ids.new("tc") for _ in step.calls]
-    for position, (call_id, call, effect) in enumerate(zip(made, step.calls, step.effects, strict=True)):
-        await session.execute(
-            """INSERT INTO tool_calls (id, project_id, response_id, step, position, call_id, tool, name, arguments,
-                                       status, effect, idempotency_key, hint_at)
-               VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, 'pending', %s, %s, now() + interval '2 seconds')""",
-            (
-                call_id,
-                run.project_id,
-                run.id,
-                run.steps,
-                position,
-                call.call_id,
-                call.tool,
-                call.name,
-                call.arguments,
-                effect,
-                f"{run.id}:{call.call_id}",
-            ),
-        )
-    return made
 
 
 async def hand_back(session: Session, run: Run) -> bool:
