@@ -126,6 +126,7 @@ async def _commit(runtime: Runtime, run: Run, events: EventLog, step: Commit) ->
         step = replace(step, finished_at=datetime.now(UTC))
         events.emit(f"response.{step.status}", response=_object(run, step.status, [*run.output, *step.items], step))
     await runtime.flusher.settle(events)
+    runtime.let_go(runtime.responses, run.id)
     calls = await _write(runtime, run, replace(step, page=events.whole()))
     if tail := events.take():
         message = bus.pack(tail, bus.END if done else bus.QUIET)
@@ -141,7 +142,7 @@ async def _write(runtime: Runtime, run: Run, step: Commit) -> list[str]:
     delay = 0.1
     while True:
         try:
-            async with db.transaction(runtime.pool) as session:
+            async with db.connection(runtime.pool) as session:
                 return await store.commit(session, run, step, worker=runtime.worker_id)
         except store.Fenced:
             async with db.connection(runtime.pool) as session:

@@ -66,6 +66,15 @@ class Runtime:
             if leases.get(key) is not None and leases[key].epoch == epoch:
                 del leases[key]
 
+    @staticmethod
+    def let_go(leases: dict[str, Lease], key: str) -> None:
+        """Renew a lease no more: its commit, which carries the fence, is about to end it.
+
+        A heartbeat that meets the row after that commit would take the lease for lost, and stop the coroutine before it has
+        told anybody.
+        """
+        leases.pop(key, None)
+
 
 @asynccontextmanager
 async def open_runtime(settings: Settings, hints: Hints) -> AsyncIterator[Runtime]:

@@ -94,6 +94,7 @@ async def _finish(runtime: Runtime, call: Claimed, result: Any, error: str | Non
         "result": None if error is not None else Jsonb(result),
         "error": error,
     }
+    runtime.let_go(runtime.calls, call.id)
     async with db.transaction(runtime.pool) as session:
         await session.execute("SELECT 1 FROM responses WHERE id = %s FOR UPDATE", (call.response_id,))
         await session.execute(_STORE, values)
