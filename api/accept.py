@@ -73,10 +73,12 @@ async def accept(desk: Desk, new: NewResponse) -> Accepted:
     """Store the response in one transaction, then send its hint; the row repeats a hint that is lost."""
     created = _created(new)
     page = _first_page(new, created)
-    async with db.transaction(desk.pool) as session:
+    referring = new.previous_response_id is not None or any(item["type"] == "item_reference" for item in new.items)
+    door = db.transaction if referring or new.idempotency_key else db.connection
+    async with door(desk.pool) as session:
         if new.idempotency_key and (bound := await store.remember_key(session, new)):
             return _again(new, *bound)
-        if new.previous_response_id or any(item["type"] == "item_reference" for item in new.items):
+        if referring:
             items = await context.resolve(session, new.project_id, new.items, new.previous_response_id)
             new = replace(new, items=items)
         else:

@@ -17,6 +17,9 @@ log = structlog.get_logger(__name__)
 MAX_BYTES: Final = 1 << 20
 """A mailbox that holds more is emptied: its follower goes back to the pages, and nobody else waits for it."""
 
+TIDY_AFTER: Final = 1.0
+"""Seconds until channels that nobody follows any more are unsubscribed, all at once."""
+
 
 class Mailbox:
     """Live pages for one follower."""
@@ -71,7 +74,8 @@ class Mailroom:
         self._boxes: dict[str, set[Mailbox]] = {}
         self._confirmed: dict[str, asyncio.Event] = {}
         self._pubsub: PubSub | None = None
-        self._leaving: set[asyncio.Task[None]] = set()
+        self._idle: set[str] = set()
+        self._tidying: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Listen until cancelled. While Redis is away followers read pages."""
@@ -80,6 +84,7 @@ class Mailroom:
                 async with self._redis.pubsub() as pubsub:
                     await pubsub.subscribe(bus.CONTROL, *self._boxes)
                     self._pubsub = pubsub
+                    self._idle.clear()
                     self._lose_everything()
                     async for message in pubsub.listen():
                         self._deliver(message)
@@ -102,16 +107,20 @@ class Mailroom:
         boxes.discard(box)
         if not boxes and self._boxes.pop(box.name, None) is not None:
             self._confirmed.pop(box.name, None)
-            task = asyncio.create_task(self._unsubscribe(box.name))
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
+            self._idle.add(box.name)
+            if self._tidying is None or self._tidying.done():
+                self._tidying = asyncio.create_task(self._tidy())
 
     async def _confirm(self, name: str) -> None:
         """Ask for the channel and wait for Redis to confirm, but not long: without Redis the pages do."""
         confirmed = self._confirmed.get(name)
         if confirmed is None:
             confirmed = self._confirmed[name] = asyncio.Event()
-            await self._send("subscribe", name)
+            if name in self._idle:
+                self._idle.discard(name)
+                confirmed.set()
+            else:
+                await self._send("subscribe", name)
         if self._pubsub is None:
             return
         try:
@@ -120,18 +129,21 @@ class Mailroom:
         except TimeoutError:
             log.warning("subscription_unconfirmed", channel=name)
 
-    async def _unsubscribe(self, name: str) -> None:
-        if name not in self._boxes:
-            await self._send("unsubscribe", name)
+    async def _tidy(self) -> None:
+        """Unsubscribe, in one command, what nobody has followed for a moment."""
+        await asyncio.sleep(TIDY_AFTER)
+        idle, self._idle = self._idle, set()
+        if idle:
+            await self._send("unsubscribe", *idle)
 
-    async def _send(self, verb: str, name: str) -> None:
+    async def _send(self, verb: str, *names: str) -> None:
         """Send a subscription command on the listening connection; the listener reads the answer."""
         if self._pubsub is None:
             return
         try:
-            await getattr(self._pubsub, verb)(name)
+            await getattr(self._pubsub, verb)(*names)
         except (RedisError, OSError):
-            log.info("subscription_not_sent", channel=name)
+            log.info("subscription_not_sent", channels=names)
 
     def _deliver(self, message: dict[str, Any]) -> None:
         """Sort one message into the mailboxes of its channel."""

@@ -37,81 +37,61 @@ class NewResponse:
 
 
 _INSERT = """
-INSERT INTO responses (id, project_id, status, phase, model, body, request, previous_response_id, background, store,
-                       identity_id, thread_id, committed_seq, hint_at, created_at, deadline_at)
-VALUES (%s, %s, 'queued', 'ready', %s, %s, %s, %s, %s, %s, %s, %s, %s, now() + interval '2 seconds',
-        to_timestamp(%s), now() + %s * interval '1 second')
+WITH made AS (
+    INSERT INTO responses (id, project_id, status, phase, model, body, request, previous_response_id, background, store,
+                           identity_id, thread_id, committed_seq, hint_at, created_at, deadline_at)
+    VALUES (%(id)s, %(project_id)s, 'queued', 'ready', %(model)s, %(body)s, %(request)s, %(previous_response_id)s,
+            %(background)s, %(store)s, %(identity)s->>'id', %(thread)s->>'id', %(last_seq)s, now() + interval '2 seconds',
+            to_timestamp(%(created_at)s), now() + %(max_execution_time)s * interval '1 second')
+ RETURNING id, project_id),
+given AS (
+    INSERT INTO items (response_id, direction, position, project_id, id, item)
+    SELECT made.id, 'input', n - 1, project_id, item->>'id', item
+      FROM made, jsonb_array_elements(%(items)s) WITH ORDINALITY AS listed(item, n)),
+page AS (
+    INSERT INTO event_pages (response_id, first_seq, last_seq, epoch, frames)
+    SELECT id, 0, %(last_seq)s, 0, %(frames)b FROM made),
+who AS (
+    INSERT INTO identities (project_id, id, display_name, email, logo_url, metadata, tags)
+    SELECT project_id, i.id, i.display_name, i.email, i.logo_url, i.metadata, i.tags
+      FROM made, jsonb_to_record(%(identity)s)
+           AS i(id text, display_name text, email text, logo_url text, metadata jsonb, tags jsonb)
+     WHERE i.id IS NOT NULL
+        ON CONFLICT (project_id, id) DO UPDATE SET
+           display_name = coalesce(excluded.display_name, identities.display_name),
+           email = coalesce(excluded.email, identities.email),
+           logo_url = coalesce(excluded.logo_url, identities.logo_url),
+           metadata = coalesce(excluded.metadata, identities.metadata),
+           tags = coalesce(excluded.tags, identities.tags), updated_at = now())
+INSERT INTO threads (project_id, id, tags)
+SELECT project_id, t.id, t.tags FROM made, jsonb_to_record(%(thread)s) AS t(id text, tags jsonb) WHERE t.id IS NOT NULL
+    ON CONFLICT (project_id, id) DO UPDATE SET tags = coalesce(excluded.tags, threads.tags), updated_at = now()
 """
-_INSERT_ITEMS = """
-INSERT INTO items (response_id, direction, position, project_id, id, item)
-SELECT %s, 'input', n - 1, %s, item->>'id', item FROM jsonb_array_elements(%s) WITH ORDINALITY AS listed(item, n)
-"""
+"""One statement, so one round trip, and all of it or nothing."""
 
 
 async def insert(session: Session, new: NewResponse) -> None:
     """Write the response, its input items, its first events, and who asked for it."""
-    identity, thread = new.identity or {}, new.thread or {}
     await session.execute(
         _INSERT,
-        (
-            new.id,
-            new.project_id,
-            new.model,
-            Jsonb(new.body),
-            Jsonb(new.request),
-            new.previous_response_id,
-            new.background,
-            new.store,
-            identity.get("id"),
-            thread.get("id"),
-            new.page.last,
-            new.created_at,
-            new.max_execution_time,
-        ),
+        {
+            "id": new.id,
+            "project_id": new.project_id,
+            "model": new.model,
+            "body": Jsonb(new.body),
+            "request": Jsonb(new.request),
+            "previous_response_id": new.previous_response_id,
+            "background": new.background,
+            "store": new.store,
+            "identity": Jsonb(new.identity or {}),
+            "thread": Jsonb(new.thread or {}),
+            "last_seq": new.page.last,
+            "frames": new.page.frames,
+            "created_at": new.created_at,
+            "max_execution_time": new.max_execution_time,
+            "items": Jsonb(new.items),
+        },
     )
-    if new.items:
-        await session.execute(_INSERT_ITEMS, (new.id, new.project_id, Jsonb(new.items)))
-    await pages.append(session, new.id, 0, new.page)
-    if new.identity:
-        await _upsert_identity(session, new.project_id, new.identity)
-    if new.thread:
-        await _upsert_thread(session, new.project_id, new.thread)
-
-
-async def _upsert_identity(session: Session, project_id: str, identity: Json) -> None:
-    """Create the identity's record, or update what the request says about it."""
-    await session.execute(
-        """INSERT INTO identities (project_id, id, display_name, email, logo_url, metadata, tags)
-           VALUES (%s, %s, %s, %s, %s, %s, %s)
-               ON CONFLICT (project_id, id) DO UPDATE SET
-                  display_name = coalesce(excluded.display_name, identities.display_name),
-                  email = coalesce(excluded.email, identities.email),
-                  logo_url = coalesce(excluded.logo_url, identities.logo_url),
-                  metadata = coalesce(excluded.metadata, identities.metadata),
-                  tags = coalesce(excluded.tags, identities.tags), updated_at = now()""",
-        (
-            project_id,
-            identity["id"],
-            identity.get("display_name"),
-            identity.get("email"),
-            identity.get("logo_url"),
-            _json(identity.get("metadata")),
-            _json(identity.get("tags")),
-        ),
-    )
-
-
-async def _upsert_thread(session: Session, project_id: str, thread: Json) -> None:
-    await session.execute(
-        """INSERT INTO threads (project_id, id, tags) VALUES (%s, %s, %s)
-               ON CONFLICT (project_id, id) DO UPDATE SET
-                  tags = coalesce(excluded.tags, threads.tags), updated_at = now()""",
-        (project_id, thread["id"], _json(thread.get("tags"))),
-    )
-
-
-def _json(value: Any) -> Jsonb | None:
-    return None if value is None else Jsonb(value)
 
 
 async def remember_key(session: Session, new: NewResponse) -> tuple[str, bytes] | None:

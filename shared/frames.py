@@ -60,13 +60,24 @@ class EventLog:
         self.first = first
         self._frames: list[bytes] = []
         self._taken = 0
+        self._awake = False
         self._wake = wake
 
     def emit(self, type_: str, /, **fields: Any) -> None:
         """Append one event."""
-        frames = self._frames
-        frames.append(encode(self.first + len(frames), type_, fields))
-        if len(frames) - self._taken == 1:
+        self._frames.append(encode(self.first + len(self._frames), type_, fields))
+        if not self._awake:
+            self._awake = True
+            self._wake(self)
+
+    def note(self, type_: str, /, **fields: Any) -> None:
+        """Append an event that may wait for the next one, or for `nudge`."""
+        self._frames.append(encode(self.first + len(self._frames), type_, fields))
+
+    def nudge(self) -> None:
+        """Have whatever waits written."""
+        if not self._awake and self._taken < len(self._frames):
+            self._awake = True
             self._wake(self)
 
     @property
@@ -76,6 +87,7 @@ class EventLog:
 
     def take(self) -> Page | None:
         """Hand out, once, the frames that were not handed out before."""
+        self._awake = False
         if self._taken == len(self._frames):
             return None
         page = Page(self.first + self._taken, self.last, b"".join(self._frames[self._taken :]))

@@ -80,7 +80,9 @@ async def _take_over(runtime: Runtime, run: Run, events: EventLog) -> Run:
         fold.close(left, events.emit)
         run = replace(run, next_output_index=max(run.next_output_index, left.next_index))
     elif run.steps == 0 and run.failures == 0:
-        events.emit("response.in_progress", response=_object(run, Status.IN_PROGRESS, []))
+        # A short answer overtakes it and saves a write of its own; a long wait for the model does not hold it back.
+        events.note("response.in_progress", response=_object(run, Status.IN_PROGRESS, []))
+        asyncio.get_running_loop().call_later(runtime.settings.flush_every, events.nudge)
     return run
 
 
