@@ -51,9 +51,13 @@ class Providers:
         name, slash, own = model.partition("/")
         name = name if name in self._configured else ALIASES.get(name, name)
         if not slash or not own:
-            raise UnknownModel(f"The requested model {model!r} names no provider: write 'provider/model', with one of {self._known()}.")
+            raise UnknownModel(
+                f"The requested model {model!r} names no provider: write 'provider/model', with one of {self._known()}."
+            )
         if name != DEMO and name not in self._configured:
-            raise UnknownModel(f"The requested model {model!r} does not exist: there is no provider {name!r}, only {self._known()}.")
+            raise UnknownModel(
+                f"The requested model {model!r} does not exist: there is no provider {name!r}, only {self._known()}."
+            )
         if name == DEMO and own not in Demo.models:
             raise UnknownModel(f"The requested model {model!r} does not exist: the demo has only {', '.join(Demo.models)}.")
         return name, own
