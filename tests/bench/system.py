@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from deploy import embedded, process, ready
+from deploy import embedded, health, process
 from deploy.daemon import last_line, run_to_end
 from deploy.process import Child
 
@@ -140,7 +140,7 @@ def _environment(home: Path, database: str, cache: str, *, api: int, upstream: i
 def _wait(port: int, children: dict[str, Child], home: Path) -> None:
     """Wait until the API is ready to accept responses, and a worker to move them."""
     deadline = time.monotonic() + _READY_WITHIN
-    while (missing := ready.missing("127.0.0.1", port)) is not None:
+    while (missing := health.complaint("127.0.0.1", port)) is not None:
         for name, child in children.items():
             if child.poll() is not None:
                 raise NotReady(f"{name} ended: {last_line(home / f'{name}.log')}")
