@@ -1,5 +1,7 @@
 """What a new response builds on: its parent, the items it refers to, and the pairing of calls with their outputs."""
 
+from collections.abc import Collection
+
 from api import store
 from shared import history
 from shared.db import Session
@@ -20,13 +22,14 @@ async def resolve(session: Session, project_id: str, items: list[Item], previous
     Raises PreviousResponseNotFound, NotFound for a reference, and InvalidRequest for calls without outputs or the reverse.
     """
     inherited: list[Item] = []
+    abandoned: set[str] = set()
     if previous_response_id is not None:
         await _require_parent(session, project_id, previous_response_id)
-        inherited = await history.load(session, previous_response_id)
+        inherited, abandoned = await history.load(session, previous_response_id)
     own = await _dereference(session, project_id, items)
     seen = {item["id"] for item in inherited}
     own = _without_repeats(own, seen)
-    check_pairs([*inherited, *own])
+    check_pairs([*inherited, *own], abandoned)
     return own
 
 
@@ -67,8 +70,8 @@ def _without_repeats(items: list[Item], seen: set[str]) -> list[Item]:
     return kept
 
 
-def check_pairs(context: list[Item]) -> None:
-    """Raise InvalidRequest unless every call has an output after it, and every output a call before it."""
+def check_pairs(context: list[Item], abandoned: Collection[str] = ()) -> None:
+    """Raise InvalidRequest unless every call that is not `abandoned` has an output, and every output a call before it."""
     open_calls: dict[str, None] = {}
     answered: set[str] = set()
     for item in context:
@@ -81,7 +84,8 @@ def check_pairs(context: list[Item]) -> None:
         elif item["type"].startswith("orq:"):
             _answer(item["call_id"], open_calls, answered)
     for call_id in open_calls:
-        raise _unpaired(f"No tool output found for function call {call_id}.")
+        if call_id not in abandoned:
+            raise _unpaired(f"No tool output found for function call {call_id}.")
 
 
 def _answer(call_id: str, open_calls: dict[str, None], answered: set[str]) -> None:

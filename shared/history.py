@@ -19,14 +19,19 @@ ORDER: Final = "c.depth DESC, i.direction, i.position"
 """Oldest first; 'input' sorts before 'output'."""
 
 
-async def load(session: Session, response_id: str) -> list[Item]:
-    """Read the items of the response and all its ancestors: each one's input, then its output, in order."""
+async def load(session: Session, response_id: str) -> tuple[list[Item], set[str]]:
+    """Read the items of the response and all its ancestors: each one's input, then its output, in order.
+
+    The second value names the calls that nobody needs to answer, because the response that made them was not completed.
+    """
     cursor = await session.execute(_LOAD, (response_id,))
-    return [row[0] for row in await cursor.fetchall()]
+    rows = await cursor.fetchall()
+    return [item for item, _ in rows], {item["call_id"] for item, status in rows if status != "completed" and "call_id" in item}
 
 
+_STATUS: Final = "(SELECT s.status FROM responses s WHERE s.id = c.id) AS status"
 _LOAD = (
-    "SELECT h.item FROM responses r, LATERAL ("
-    + CHAIN.format(root="r", select=f"i.item, row_number() OVER (ORDER BY {ORDER}) AS n")
+    "SELECT h.item, h.status FROM responses r, LATERAL ("
+    + CHAIN.format(root="r", select=f"i.item, {_STATUS}, row_number() OVER (ORDER BY {ORDER}) AS n")
     + ") h WHERE r.id = %s ORDER BY h.n"
 )
