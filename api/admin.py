@@ -161,7 +161,7 @@ _COMMANDS: Final[tuple[tuple[str, Command, tuple[str, ...]], ...]] = (
 async def _run(settings: Settings, options: argparse.Namespace) -> list[str]:
     """Carry out a command in one transaction."""
     command: Command = options.run
-    async with db.make_pool(settings, size=1) as pool, db.transaction(pool) as session:
+    async with db.single(settings) as session:
         return await command(session, options)
 
 

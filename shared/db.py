@@ -57,6 +57,17 @@ def make_pool(settings: Settings, *, size: int | None = None, synchronous: bool 
 
 
 @asynccontextmanager
+async def single(settings: Settings) -> AsyncIterator[Session]:
+    """Run the block as one transaction on a connection of its own; raise DatabaseUnavailable at once, with the reason."""
+    try:
+        session = await AsyncConnection.connect(conninfo(settings.database_url), autocommit=True, connect_timeout=5)
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable(f"The database cannot be reached: {str(error).splitlines()[0]}") from error
+    async with session, session.transaction():
+        yield session
+
+
+@asynccontextmanager
 async def connection(pool: Pool) -> AsyncIterator[Session]:
     """Lend a connection on which every statement commits by itself. Raises DatabaseUnavailable."""
     with_errors = pool.connection()

@@ -10,9 +10,7 @@ from openai import OpenAI
 
 from tests import stores as real
 from tests.stores import Stores
-from tests.system.running import Api, Process, System
-
-_SYSTEMS: list[System] = []
+from tests.system.running import RUNNING, Api, Process, System, launched
 
 
 @pytest.hookimpl(wrapper=True)
@@ -20,27 +18,27 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
     """Show the ends of the processes' logs beside a failure."""
     report = yield
     if report.failed:
-        report.sections.extend(("logs", system.log_tails()) for system in _SYSTEMS)
+        report.sections.extend(("logs", system.log_tails()) for system in RUNNING)
     return report
 
 
 @pytest.fixture(scope="session")
-def shared_system(stores: Stores, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
-    """One Rondo for all tests that break nothing: one API process and one worker."""
+def session_redis_url(stores: Stores) -> Iterator[str]:
+    """A Redis database for the length of the session."""
     number = 32 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    with real.redis_database(stores.redis, number) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def shared_system(stores: Stores, session_redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """One Rondo for all tests that break nothing: one API process and one worker."""
     home = tmp_path_factory.mktemp("system")
     with (
         real.database(stores.postgres, template=stores.template) as database_url,
-        real.redis_database(stores.redis, number) as redis_url,
+        launched(database_url=database_url, redis_url=session_redis_url, home=home) as system,
     ):
-        yield from _kept(System.on(database_url=database_url, redis_url=redis_url, home=home))
-
-
-def _kept(system: System) -> Iterator[System]:
-    _SYSTEMS.append(system)
-    yield system
-    system.close()
-    _SYSTEMS.remove(system)
+        yield system
 
 
 @pytest.fixture(scope="session")
@@ -66,9 +64,8 @@ def system(shared_system: System, api: Api, worker: Process) -> Iterator[System]
 @pytest.fixture
 def own_system(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[System]:
     """A Rondo of the test's own, of which nothing runs yet."""
-    system = System.on(database_url=database_url, redis_url=redis_url, home=tmp_path)
-    yield from _kept(system)
-    assert not system.contract.breaches, "\n\n".join(system.contract.breaches)
+    with launched(database_url=database_url, redis_url=redis_url, home=tmp_path) as system:
+        yield system
 
 
 @pytest.fixture

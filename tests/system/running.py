@@ -6,11 +6,11 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
+from typing import ClassVar, TypeVar
 
 import httpx2
 import psycopg
@@ -78,6 +78,7 @@ class System:
 
     env: dict[str, str]
     home: Path
+    admin_command: ClassVar[tuple[str, ...]] = (sys.executable, "-m", "api.admin")
     contract: Contract = field(default_factory=Contract)
     processes: list[Process] = field(default_factory=list)
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -115,8 +116,9 @@ class System:
 
     def try_admin(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """Run an admin command."""
-        command = [sys.executable, "-m", "api.admin", *arguments]
-        return subprocess.run(command, env=self.env, capture_output=True, text=True, check=False, timeout=30)
+        return subprocess.run(
+            [*self.admin_command, *arguments], env=self.env, capture_output=True, text=True, check=False, timeout=30
+        )
 
     def new_key(self, project: str) -> str:
         """Make a project, and return a key for it."""
@@ -142,6 +144,23 @@ class System:
 
     def _log(self, name: str) -> Path:
         return self.home / f"{name}-{len(self.processes)}.log"
+
+
+RUNNING: list[System] = []
+"""Systems whose logs a failing test shows."""
+
+
+@contextmanager
+def launched(*, database_url: str, redis_url: str, home: Path, **variables: str) -> Iterator[System]:
+    """Prepare a system, and end its processes with the block. It fails at the end if its clients saw what they must not."""
+    system = System.on(database_url=database_url, redis_url=redis_url, home=home, **variables)
+    RUNNING.append(system)
+    try:
+        yield system
+    finally:
+        system.close()
+        RUNNING.remove(system)
+    assert not system.contract.breaches, "\n\n".join(system.contract.breaches)
 
 
 def _answers(http: httpx2.Client) -> bool:
