@@ -4,7 +4,6 @@ Only the wheels' binaries are used. PostgreSQL listens on a socket file in a fol
 local port with a random password, so that other users of the machine reach neither.
 """
 
-import atexit
 import importlib.util
 import os
 import pwd
@@ -42,6 +41,8 @@ class Store:
     url: str
     child: Child
     stop_signal: signal.Signals
+    scratch: Path | None = None
+    """A folder that is of no use once the store has stopped."""
 
     def ask_to_stop(self) -> None:
         """Begin a clean shutdown."""
@@ -50,6 +51,8 @@ class Store:
     def stop(self, *, within: float = 5.0) -> None:
         """Shut down cleanly, or by force after `within` seconds."""
         process.stop(self.child, by=self.stop_signal, within=within)
+        if self.scratch:
+            shutil.rmtree(self.scratch, ignore_errors=True)
 
 
 def postgres(home: Path, *, log: Path, durable: bool = True, connections: int = 100) -> Store:
@@ -76,7 +79,8 @@ def postgres(home: Path, *, log: Path, durable: bool = True, connections: int = 
     # SIGINT disconnects everybody, writes a checkpoint and ends; SIGQUIT saves nothing.
     death = signal.SIGINT if durable else signal.SIGQUIT
     child = process.start(command, log=log, death_signal=death, privilege=privilege)
-    store = Store("PostgreSQL", f"postgresql://postgres@/postgres?host={quote(str(sockets), safe='')}", child, death)
+    url = f"postgresql://postgres@/postgres?host={quote(str(sockets), safe='')}"
+    store = Store("PostgreSQL", url, child, death, scratch=None if sockets == home else sockets)
     _wait(store, log=log, ready=_postgres_answers)
     return store
 
@@ -205,7 +209,6 @@ def _socket_folder(home: Path, privilege: Privilege) -> Path:
     if len(os.fsencode(home / ".s.PGSQL.5432.lock")) <= SOCKET_PATH_LIMIT:
         return home
     short = Path(tempfile.mkdtemp(prefix="rondo-"))
-    atexit.register(shutil.rmtree, short, ignore_errors=True)
     _own(short, privilege)
     return short
 

@@ -30,6 +30,8 @@ def test_a_folder_too_deep_for_a_socket_still_works(tmp_path: Path) -> None:
     with psycopg.connect(server.url) as connection:
         assert connection.execute("SELECT 1").fetchone() == (1,)
     server.stop()
+    assert server.scratch is not None
+    assert not server.scratch.exists()
 
 
 def test_a_dead_servers_lock_does_not_stop_the_next_one(tmp_path: Path) -> None:
