@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 from agents.models.providers import Providers, load
 from api.keys import KeyRing
 from api.mailroom import Mailroom
-from shared import bus, db, queue
+from shared import bus, db, queue, tasks
 from shared.settings import Settings
 
 
@@ -62,7 +62,6 @@ async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
             yield desk
             await desk.finish_errands()
     finally:
-        listening.cancel()
-        await asyncio.gather(listening, return_exceptions=True)
+        await tasks.end([listening])
         await asyncio.to_thread(hints.close)
         await redis.aclose()

@@ -44,8 +44,8 @@ async def append(session: Session, response_id: str, epoch: int, page: Page) -> 
     )
 
 
-async def write(session: Session, batch: list[tuple[str, int, Page]]) -> set[str]:
-    """Write one page for each `(response_id, epoch, page)`, all in one statement; return the ids whose lease still holds.
+async def write(session: Session, batch: list[tuple[str, int, Page]]) -> set[tuple[str, int]]:
+    """Write one page for each `(response_id, epoch, page)`, all in one statement; return the leases that still hold.
 
     A page of a lost lease is not written, and must not be published. Writing the same page again is harmless.
     """
@@ -57,7 +57,7 @@ async def write(session: Session, batch: list[tuple[str, int, Page]]) -> set[str
         "frames": [page.frames for _, _, page in batch],
     }
     cursor = await session.execute(_WRITE, columns)
-    return {row[0] for row in await cursor.fetchall()}
+    return {(row[0], row[1]) for row in await cursor.fetchall()}
 
 
 _WRITE = """
@@ -67,7 +67,7 @@ SELECT p.id, p.first_seq, p.last_seq, p.epoch, p.frames
        AS p(id, epoch, first_seq, last_seq, frames)
   JOIN responses r ON r.id = p.id AND r.epoch = p.epoch AND r.phase = 'running'
     ON CONFLICT (response_id, first_seq) DO UPDATE SET last_seq = excluded.last_seq
-RETURNING response_id
+RETURNING response_id, epoch
 """
 
 

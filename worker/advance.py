@@ -128,7 +128,7 @@ async def _commit(runtime: Runtime, run: Run, events: EventLog, step: Commit) ->
         step = replace(step, finished_at=datetime.now(UTC))
         events.emit(f"response.{step.status}", response=_object(run, step.status, [*run.output, *step.items], step))
     await runtime.flusher.settle(events)
-    runtime.let_go(runtime.responses, run.id)
+    runtime.let_go(runtime.responses, run.id, epoch=run.epoch)
     calls = await _write(runtime, run, replace(step, page=events.whole()))
     if tail := events.take():
         message = bus.pack(tail, bus.END if done else bus.QUIET)

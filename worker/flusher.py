@@ -20,14 +20,14 @@ class Flusher:
         self._pool = pool
         self._redis = redis
         self._every = every
-        self._waiting: dict[str, EventLog] = {}
+        self._waiting: dict[EventLog, None] = {}
         self._bell = asyncio.Event()
-        self._writing: frozenset[str] = frozenset()
+        self._writing: frozenset[EventLog] = frozenset()
         self._written = asyncio.Condition()
 
     def wake(self, event_log: EventLog) -> None:
         """Note that a log has frames to write. Cheap: it is called from the hot path, once per write, not per event."""
-        self._waiting[event_log.response_id] = event_log
+        self._waiting[event_log] = None
         self._bell.set()
 
     async def run(self) -> None:
@@ -42,20 +42,20 @@ class Flusher:
 
     async def settle(self, event_log: EventLog) -> None:
         """Withdraw a log, and wait until a write that has its frames under way is over."""
-        self._waiting.pop(event_log.response_id, None)
+        self._waiting.pop(event_log, None)
         async with self._written:
-            await self._written.wait_for(lambda: event_log.response_id not in self._writing)
+            await self._written.wait_for(lambda: event_log not in self._writing)
 
     async def _flush(self) -> None:
         """Write and publish what waits now."""
         waiting, self._waiting = self._waiting, {}
-        batch = [(item.response_id, item.epoch, page) for item in waiting.values() if (page := item.take())]
+        batch = [(item.response_id, item.epoch, page) for item in waiting if (page := item.take())]
         if not batch:
             return
         self._writing = frozenset(waiting)
         try:
             held = await self._write(batch)
-            messages = [(bus.channel(key), bus.pack(page)) for key, _, page in batch if key in held]
+            messages = [(bus.channel(key), bus.pack(page)) for key, epoch, page in batch if (key, epoch) in held]
             if messages:
                 await bus.publish(self._redis, messages)
         finally:
@@ -63,7 +63,7 @@ class Flusher:
                 self._writing = frozenset()
                 self._written.notify_all()
 
-    async def _write(self, batch: list[tuple[str, int, Page]]) -> set[str]:
+    async def _write(self, batch: list[tuple[str, int, Page]]) -> set[tuple[str, int]]:
         """Write a batch, however long Postgres stays away: frames that were said are not forgotten."""
         delay = 0.1
         while True:

@@ -61,11 +61,15 @@ UPDATE responses SET phase = 'ready', hints = 0, hint_at = now()
 RETURNING id
 """
 
-LOST_CALLS: Final = """
+CUT_OFF: Final = """
 UPDATE tool_calls
    SET status = CASE WHEN effect = 'at_most_once' THEN 'unknown' ELSE 'pending' END, lease_until = NULL, hint_at = now(),
        error = CASE WHEN effect = 'at_most_once'
-                    THEN 'The outcome is unknown: the worker died while the tool ran. Verify before repeating.' END
+                    THEN 'The outcome is unknown: the worker stopped while the tool ran. Verify before repeating.' END
+"""
+"""What becomes of calls that began and were not ended by their worker; the caller says which."""
+
+LOST_CALLS: Final = f"""{CUT_OFF}
  WHERE id IN (SELECT id FROM tool_calls WHERE status = 'running' AND lease_until < now() LIMIT 500 FOR UPDATE SKIP LOCKED)
 RETURNING id
 """

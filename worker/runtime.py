@@ -13,7 +13,7 @@ from redis.asyncio import Redis
 from agents import costs
 from agents.models.base import Timeouts
 from agents.models.providers import Providers, load
-from shared import bus, db, ids
+from shared import bus, db, ids, tasks
 from shared.frames import EventLog
 from shared.queue import Hints
 from shared.settings import Settings
@@ -56,24 +56,29 @@ class Runtime:
 
     @contextmanager
     def holding(self, leases: dict[str, Lease], key: str, *, epoch: int, events: EventLog | None = None) -> Iterator[None]:
-        """Keep the current coroutine's lease alive for the length of the block."""
+        """Keep the current coroutine's lease alive for the length of the block.
+
+        An older lease was lost while this process stood still, or the new one could not have been taken: its work is stopped.
+        """
         task = asyncio.current_task()
         assert task is not None  # noqa: S101  # always inside the pool's task
+        if (older := leases.get(key)) is not None:
+            older.task.cancel()
         leases[key] = Lease(epoch=epoch, task=task, events=events)
         try:
             yield
         finally:
-            if leases.get(key) is not None and leases[key].epoch == epoch:
-                del leases[key]
+            self.let_go(leases, key, epoch=epoch)
 
     @staticmethod
-    def let_go(leases: dict[str, Lease], key: str) -> None:
+    def let_go(leases: dict[str, Lease], key: str, *, epoch: int) -> None:
         """Renew a lease no more: its commit, which carries the fence, is about to end it.
 
         A heartbeat that meets the row after that commit would take the lease for lost, and stop the coroutine before it has
         told anybody.
         """
-        leases.pop(key, None)
+        if key in leases and leases[key].epoch == epoch:
+            del leases[key]
 
 
 @asynccontextmanager
@@ -114,8 +119,8 @@ async def open_runtime(settings: Settings, hints: Hints) -> AsyncIterator[Runtim
         try:
             yield runtime
         finally:
+            await tasks.end(loops)
             await heartbeat.leave(runtime)
-            await _stop(loops)
             await providers.aclose()
             await redis.aclose()
 
@@ -125,10 +130,3 @@ def _die_with(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()):
         log.critical("worker_loop_died", loop=task.get_name(), exc_info=error)
         os._exit(1)
-
-
-async def _stop(loops: list[asyncio.Task[None]]) -> None:
-    """Cancel the loops and wait for them."""
-    for task in loops:
-        task.cancel()
-    await asyncio.gather(*loops, return_exceptions=True)

@@ -13,6 +13,7 @@ from agents.tools import registry
 from agents.tools.base import ToolError
 from shared import db
 from shared.db import Session
+from worker.rescue import CUT_OFF
 from worker.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -28,6 +29,7 @@ _STORE = """
 UPDATE tool_calls SET status = %(status)s, result = %(result)s, error = %(error)s, lease_until = NULL, finished_at = now()
  WHERE id = %(id)s AND epoch = %(epoch)s AND status = 'running'
 """
+_HAND_BACK = f"""{CUT_OFF}, attempts = attempts - 1 WHERE id = %s AND epoch = %s AND status = 'running'"""
 _BRING_BACK = """
 UPDATE responses SET phase = 'ready', hints = 0, hint_at = now() + interval '2 seconds'
  WHERE id = %(id)s AND phase = 'tools' AND NOT EXISTS (
@@ -94,7 +96,7 @@ async def _finish(runtime: Runtime, call: Claimed, result: Any, error: str | Non
         "result": None if error is not None else Jsonb(result),
         "error": error,
     }
-    runtime.let_go(runtime.calls, call.id)
+    runtime.let_go(runtime.calls, call.id, epoch=call.epoch)
     async with db.transaction(runtime.pool) as session:
         await session.execute("SELECT 1 FROM responses WHERE id = %s FOR UPDATE", (call.response_id,))
         await session.execute(_STORE, values)
@@ -105,11 +107,5 @@ async def _finish(runtime: Runtime, call: Claimed, result: Any, error: str | Non
 
 async def _hand_back(runtime: Runtime, call: Claimed) -> None:
     """Let another worker run the call, unless repeating it might do it twice."""
-    effect = registry.TOOLS[call.tool].effect
-    status = "unknown" if effect == "at_most_once" else "pending"
     async with db.connection(runtime.pool) as session:
-        await session.execute(
-            """UPDATE tool_calls SET status = %s, lease_until = NULL, attempts = attempts - 1, hint_at = now()
-                WHERE id = %s AND epoch = %s AND status = 'running'""",
-            (status, call.id, call.epoch),
-        )
+        await session.execute(_HAND_BACK, (call.id, call.epoch))

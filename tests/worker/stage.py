@@ -11,7 +11,7 @@ from redis.asyncio import Redis
 from agents.models.base import Finished, Model, ModelEvent, ModelRequest, TextDelta, Timeouts, Usage
 from agents.models.providers import Providers
 from agents.models.scripted import call
-from shared import bus, db
+from shared import bus, db, tasks
 from shared.frames import Page
 from shared.queue import Hints
 from shared.settings import Settings
@@ -171,13 +171,8 @@ async def stage(
             worker_id="w1",
         )
         writing = asyncio.create_task(flusher.run())
-        stack.push_async_callback(_end, writing)
+        stack.push_async_callback(tasks.end, [writing])
         yield Stage(runtime, hints, redis)
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.gather(task, return_exceptions=True)
 
 
 async def until(condition: Callable[[], bool]) -> None:

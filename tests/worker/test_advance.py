@@ -297,6 +297,23 @@ def test_a_drained_worker_hands_back_and_another_continues(database_url: str, re
     on_stage(database_url, redis_url, Scripted([TextDelta("half"), forever], says("whole")), play)
 
 
+def test_a_process_that_stood_still_and_claims_again_stops_its_older_attempt(database_url: str, redis_url: str) -> None:
+    async def play(pool: db.Pool, worker: Stage, response_id: str) -> None:
+        older = asyncio.create_task(advance.advance(worker.runtime, response_id))
+        await until(lambda: any(b"half" in page.frames for _, page, _ in worker.redis.published))
+        await rows.change(pool, response_id, lease_until="now() - interval '1 second'")
+        await rows.execute(pool, rescue.EXPIRED)
+        await worker.play(response_id)
+        with pytest.raises(asyncio.CancelledError):
+            await older
+        events = await rows.events(pool, response_id)
+        holds_the_laws(events)
+        assert [text_of(item) for item in events[-1]["response"]["output"]] == ["whole"]
+        assert worker.runtime.responses == {}
+
+    on_stage(database_url, redis_url, Scripted([TextDelta("half"), forever], says("whole")), play)
+
+
 def test_a_draining_worker_takes_nothing_up(database_url: str, redis_url: str) -> None:
     async def play(pool: db.Pool, worker: Stage, response_id: str) -> None:
         worker.runtime.drain()
