@@ -11,9 +11,13 @@ WITH RECURSIVE chain AS (
      UNION ALL
     SELECT a.id, a.project_id, a.previous_response_id, c.depth + 1
       FROM responses a JOIN chain c ON a.id = c.previous_response_id AND a.project_id = c.project_id)
-SELECT {select} FROM chain c JOIN items i ON i.response_id = c.id
+SELECT {select} FROM chain c
+ CROSS JOIN LATERAL (SELECT * FROM items WHERE response_id = c.id OFFSET 0) i
 """
-"""A subquery over the items of row `{root}` and all its ancestors; `c.depth` is 0 for the row itself."""
+"""A subquery over the items of row `{root}` and all its ancestors; `c.depth` is 0 for the row itself.
+
+`OFFSET 0` has the items looked up chain by chain: the planner expects long chains, and would read the whole table for them.
+"""
 
 ORDER: Final = "c.depth DESC, i.direction, i.position"
 """Oldest first; 'input' sorts before 'output'."""
