@@ -82,9 +82,12 @@ class Mailroom:
         while True:
             try:
                 async with self._redis.pubsub() as pubsub:
-                    await pubsub.subscribe(bus.CONTROL, *self._boxes)
+                    known = set(self._boxes)
+                    await pubsub.subscribe(bus.CONTROL, *known)
                     self._pubsub = pubsub
                     self._idle.clear()
+                    if late := self._boxes.keys() - known:
+                        await pubsub.subscribe(*late)
                     self._lose_everything()
                     async for message in pubsub.listen():
                         self._deliver(message)
@@ -98,7 +101,11 @@ class Mailroom:
         name = bus.channel(response_id)
         box = Mailbox(name)
         self._boxes.setdefault(name, set()).add(box)
-        await self._confirm(name)
+        try:
+            await self._confirm(name)
+        except BaseException:
+            self.leave(box)
+            raise
         return box
 
     def leave(self, box: Mailbox) -> None:
@@ -149,12 +156,20 @@ class Mailroom:
         """Sort one message into the mailboxes of its channel."""
         name = message["channel"].decode()
         if message["type"] == "subscribe":
-            if confirmed := self._confirmed.get(name):
-                confirmed.set()
+            self._note_subscribed(name)
         elif message["type"] == "message" and (boxes := self._boxes.get(name)):
             page, flag = bus.unpack(message["data"])
             for box in boxes:
                 box.put(page, flag)
+
+    def _note_subscribed(self, name: str) -> None:
+        """Tell the first follower that mail comes; a second time means that the client connected anew, by itself."""
+        confirmed = self._confirmed.get(name)
+        if confirmed is not None and confirmed.is_set():
+            for box in self._boxes[name]:
+                box.lose()
+        elif confirmed is not None:
+            confirmed.set()
 
     def _lose_everything(self) -> None:
         """Tell every follower that mail may have been missed while the connection was down."""

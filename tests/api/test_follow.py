@@ -256,6 +256,17 @@ def test_a_response_that_is_gone_has_no_more_events() -> None:
     assert loops.run(told(Gone(), -1)) == []
 
 
+def test_a_cancelled_stream_ends_at_once() -> None:
+    async def main() -> float:
+        world = World()
+        reading = asyncio.create_task(told(world, -1))
+        await world.play([Wait(0.1), Write(2, "prompt"), Wait(0.1)], "cancelled")
+        assert await reading == persisted(world, -1)
+        return asyncio.get_running_loop().time()
+
+    assert loops.run(main()) < 1
+
+
 def test_a_message_lost_in_the_middle_is_made_good_at_the_next() -> None:
     async def main() -> float:
         world = World()
