@@ -10,7 +10,7 @@ from typing import Final, TypeAlias
 from sqlalchemy.exc import OperationalError
 
 from api import keys
-from shared import db, ids, migrations
+from shared import db, ids, migrations, pages
 from shared.db import Session
 from shared.errors import RondoError
 from shared.settings import SettingError, Settings
@@ -110,6 +110,7 @@ async def requeue(session: Session, options: argparse.Namespace) -> list[str]:
     )
     if await cursor.fetchone() is None:
         raise AdminError(f"There is no dead letter with id '{options.id}'.")
+    await pages.reopen(session, options.id)
     return ["Queued again."]
 
 

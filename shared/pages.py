@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from shared.db import Session
-from shared.frames import Page
+from shared.frames import Page, split
 from shared.items import Item
 
 
@@ -71,10 +71,19 @@ RETURNING response_id, epoch
 """
 
 
-async def replace(session: Session, response_id: str, epoch: int, whole: Page) -> None:
-    """Put one page in the place of all the small ones it covers, within the caller's transaction."""
-    await session.execute("DELETE FROM event_pages WHERE response_id = %s AND first_seq >= %s", (response_id, whole.first))
-    await append(session, response_id, epoch, whole)
+async def reopen(session: Session, response_id: str) -> None:
+    """Take the terminal event off the end of the log, so that it can go on; its number is not used again."""
+    cursor = await session.execute(
+        "SELECT first_seq, last_seq, frames FROM event_pages WHERE response_id = %s ORDER BY first_seq DESC LIMIT 1",
+        (response_id,),
+        binary=True,
+    )
+    if (row := await cursor.fetchone()) is None:
+        return
+    first, last, frames = row
+    await session.execute("DELETE FROM event_pages WHERE response_id = %s AND first_seq = %s", (response_id, first))
+    if last > first:
+        await append(session, response_id, 0, Page(first, last - 1, b"".join(split(bytes(frames))[:-1])))
 
 
 async def output_of(session: Session, response_id: str, *, below: int | None = None) -> list[Item]:

@@ -49,7 +49,7 @@ async def advance(runtime: Runtime, response_id: str) -> None:
 def _first_number(run: Run) -> int:
     """Continue the numbering; leave a gap where a dead attempt may have said more than it wrote."""
     interrupted = run.last_seq > run.committed_seq or run.claims > 1
-    return run.last_seq + 1 + (frames.TAKEOVER_GAP if interrupted else 0)
+    return max(run.last_seq, run.committed_seq) + 1 + (frames.TAKEOVER_GAP if interrupted else 0)
 
 
 async def _move(runtime: Runtime, run: Run, events: EventLog) -> None:
@@ -79,7 +79,7 @@ async def _take_over(runtime: Runtime, run: Run, events: EventLog) -> Run:
         left = fold.fold(event for page in (mail.pages if mail else []) for event in frames.decode(page.frames))
         fold.close(left, events.emit)
         run = replace(run, next_output_index=max(run.next_output_index, left.next_index))
-    elif run.steps == 0 and run.failures == 0:
+    elif run.last_seq == run.committed_seq and run.steps == 0 and run.failures == 0:
         # A short answer overtakes it and saves a write of its own; a long wait for the model does not hold it back.
         events.note("response.in_progress", response=_object(run, Status.IN_PROGRESS, []))
         asyncio.get_running_loop().call_later(runtime.settings.flush_every, events.nudge)
