@@ -65,10 +65,11 @@ INSERT INTO event_pages (response_id, first_seq, last_seq, epoch, frames)
 SELECT p.id, p.first_seq, p.last_seq, p.epoch, p.frames
   FROM unnest(%(ids)b::text[], %(epochs)b::bigint[], %(firsts)b::bigint[], %(lasts)b::bigint[], %(frames)b::bytea[])
        AS p(id, epoch, first_seq, last_seq, frames)
-  JOIN responses r ON r.id = p.id AND r.epoch = p.epoch AND r.phase = 'running'
+ WHERE (SELECT r.epoch = p.epoch AND r.phase = 'running' FROM responses r WHERE r.id = p.id)
     ON CONFLICT (response_id, first_seq) DO UPDATE SET last_seq = excluded.last_seq
 RETURNING response_id, epoch
 """
+"""A lookup by key for each page: a join is planned, before the tables have statistics, as every page against every row."""
 
 
 async def reopen(session: Session, response_id: str) -> None:
