@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Generator, Iterator
-from pathlib import Path
 
 import httpx2
 import pytest
@@ -57,15 +56,40 @@ def worker(shared_system: System) -> Process:
 def system(shared_system: System, api: Api, worker: Process) -> Iterator[System]:
     """The shared system, running; whatever its clients saw during the test was as the contract has it."""
     yield shared_system
-    breaches, shared_system.contract.breaches = shared_system.contract.breaches, []
-    assert not breaches, "\n\n".join(breaches)
+    shared_system.contract.settle()
+
+
+@pytest.fixture(scope="session")
+def idle_system(stores: Stores, session_redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """Another Rondo, an API process without a worker, for tests that start and kill workers of their own."""
+    server, _, number = session_redis_url.rpartition("/")
+    with (
+        real.database(stores.postgres, template=stores.template) as database_url,
+        real.redis_database(server, int(number) + 16) as redis_url,
+        launched(database_url=database_url, redis_url=redis_url, home=tmp_path_factory.mktemp("idle")) as system,
+    ):
+        system.api()
+        yield system
 
 
 @pytest.fixture
-def own_system(database_url: str, redis_url: str, tmp_path: Path) -> Iterator[System]:
-    """A Rondo of the test's own, of which nothing runs yet."""
-    with launched(database_url=database_url, redis_url=redis_url, home=tmp_path) as system:
-        yield system
+def workerless(idle_system: System) -> Iterator[System]:
+    """A system on which no worker runs until the test starts one; afterwards they are killed and forgotten."""
+    yield idle_system
+    for each in idle_system.processes[1:]:
+        each.kill()
+    del idle_system.processes[1:]
+    idle_system.rows("DELETE FROM workers RETURNING id")
+    idle_system.rows("UPDATE responses SET phase = 'done' WHERE phase <> 'done' RETURNING id")
+    idle_system.contract.settle()
+
+
+@pytest.fixture
+def idle_http(workerless: System) -> Iterator[httpx2.Client]:
+    """A plain client of that system."""
+    (door,) = (each for each in workerless.processes if isinstance(each, Api))
+    with door.http() as plain:
+        yield plain
 
 
 @pytest.fixture

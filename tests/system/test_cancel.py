@@ -74,16 +74,14 @@ def test_cancelling_an_unknown_response_is_404(client: OpenAI) -> None:
         client.responses.cancel("resp_unknown")
 
 
-def test_a_queued_response_can_be_cancelled_before_any_worker_sees_it(own_system: System) -> None:
-    api = own_system.api()
-    with api.http() as http:
-        made = create(http, model="demo/echo", input="x", background=True)
-        cancelled = http.post(f"/v1/responses/{made['id']}/cancel").json()
-        assert (cancelled["status"], cancelled["output"]) == ("cancelled", [])
-        own_system.worker()
-        assert finished(http, create(http, model="demo/echo", input="y", background=True)["id"])["status"] == "completed"
-        assert http.get(f"/v1/responses/{made['id']}").json() == cancelled
-    assert own_system.rows("SELECT 1 FROM steps WHERE response_id = %s", made["id"]) == []
+def test_a_queued_response_can_be_cancelled_before_any_worker_sees_it(workerless: System, idle_http: httpx2.Client) -> None:
+    made = create(idle_http, model="demo/echo", input="x", background=True)
+    cancelled = idle_http.post(f"/v1/responses/{made['id']}/cancel").json()
+    assert (cancelled["status"], cancelled["output"]) == ("cancelled", [])
+    workerless.worker()
+    assert finished(idle_http, create(idle_http, model="demo/echo", input="y", background=True)["id"])["status"] == "completed"
+    assert idle_http.get(f"/v1/responses/{made['id']}").json() == cancelled
+    assert workerless.rows("SELECT 1 FROM steps WHERE response_id = %s", made["id"]) == []
 
 
 def test_a_sleeping_response_can_be_cancelled(http: httpx2.Client) -> None:

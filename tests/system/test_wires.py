@@ -32,12 +32,12 @@ def provider(name: str, base: str) -> str:
 
 @pytest.fixture(scope="module")
 def wired(stores: Stores, session_redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    """An API process of a system whose providers are the mock; it shares a Redis with the other system, but no ids."""
+    """An API process of a system whose providers are the mock."""
     home = tmp_path_factory.mktemp("wires")
     with (
         server.running(FIXTURES) as mock,
         real.database(stores.postgres, template=stores.template) as database_url,
-        real.redis_database(stores.redis, redis_number(session_redis_url) + 8) as redis_url,
+        real.redis_database(*beside(session_redis_url)) as redis_url,
     ):
         file = home / "providers.toml"
         file.write_text("\n".join(provider(name, mock) for name in WIRES), encoding="utf-8")
@@ -48,8 +48,10 @@ def wired(stores: Stores, session_redis_url: str, tmp_path_factory: pytest.TempP
             yield api
 
 
-def redis_number(url: str) -> int:
-    return int(url.rpartition("/")[2])
+def beside(url: str) -> tuple[str, int]:
+    """Name another database of the same Redis."""
+    server, _, number = url.rpartition("/")
+    return server, int(number) + 8
 
 
 @pytest.fixture
