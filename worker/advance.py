@@ -76,9 +76,10 @@ async def _take_over(runtime: Runtime, run: Run, events: EventLog) -> Run:
     if run.last_seq > run.committed_seq:
         async with db.connection(runtime.pool) as session:
             mail = await pages.read(session, run.id, after=run.committed_seq, limit=1_000_000)
-        left = fold.fold(event for page in (mail.pages if mail else []) for event in frames.decode(page.frames))
+            left = fold.fold(event for page in (mail.pages if mail else []) for event in frames.decode(page.frames))
+            run = replace(run, next_output_index=max(run.next_output_index, left.next_index))
+            await store.leave_behind(session, run)
         fold.close(left, events.emit)
-        run = replace(run, next_output_index=max(run.next_output_index, left.next_index))
     elif run.last_seq == run.committed_seq and run.steps == 0 and run.failures == 0:
         # A short answer overtakes it and saves a write of its own; a long wait for the model does not hold it back.
         events.note("response.in_progress", response=_object(run, Status.IN_PROGRESS, []))

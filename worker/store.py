@@ -232,6 +232,14 @@ def _json(value: Json | None) -> Jsonb | None:
     return None if value is None else Jsonb(value)
 
 
+async def leave_behind(session: Session, run: Run) -> None:
+    """Note that output indexes below the run's next one are dead attempts', whose items nobody is to be shown any more."""
+    await session.execute(
+        "UPDATE responses SET next_output_index = %s WHERE id = %s AND epoch = %s AND phase = 'running'",
+        (run.next_output_index, run.id, run.epoch),
+    )
+
+
 async def hand_back(session: Session, run: Run) -> bool:
     """Make a claimed response ready again without counting the claim; False if the lease is lost."""
     cursor = await session.execute(

@@ -314,6 +314,26 @@ def test_a_process_that_stood_still_and_claims_again_stops_its_older_attempt(dat
     on_stage(database_url, redis_url, Scripted([TextDelta("half"), forever], says("whole")), play)
 
 
+def test_what_a_dead_attempt_said_is_no_output_of_a_response_cancelled_later(database_url: str, redis_url: str) -> None:
+    async def play(pool: db.Pool, worker: Stage, response_id: str) -> None:
+        said = worker.redis.published
+        for text in (b"hal", b"half"):
+            running = asyncio.create_task(advance.advance(worker.runtime, response_id))
+            await until(lambda text=text: any(b'"%b"' % text in page.frames for _, page, _ in said))  # type: ignore[misc]
+            await rows.change(pool, response_id, lease_until="now() - interval '1 second'")
+            if text == b"hal":
+                await rows.execute(pool, rescue.EXPIRED)
+        assert [text_of(item) for item in (await object_of(pool, response_id))["output"]] == ["half"]
+        project_id = (await rows.row(pool, response_id))["project_id"]
+        async with db.transaction(pool) as session:
+            await client_side.cancel(session, project_id, response_id)
+        assert [text_of(item) for item in await rows.output(pool, response_id)] == ["half"]
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    on_stage(database_url, redis_url, Scripted([TextDelta("hal"), forever], [TextDelta("half"), forever]), play)
+
+
 def test_a_draining_worker_takes_nothing_up(database_url: str, redis_url: str) -> None:
     async def play(pool: db.Pool, worker: Stage, response_id: str) -> None:
         worker.runtime.drain()
