@@ -129,10 +129,6 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "status IN ('queued', 'in_progress', 'completed', 'incomplete', 'failed', 'cancelled')", name="status_known"
         ),
-        sa.ForeignKeyConstraint(
-            ["project_id"],
-            ["projects.id"],
-        ),
         sa.PrimaryKeyConstraint("id"),
         postgresql_with={"fillfactor": "70"},
     )
@@ -151,9 +147,20 @@ def upgrade() -> None:
         postgresql_where=sa.text("dead_lettered_at IS NOT NULL"),
     )
     op.create_index("responses_listed", "responses", ["project_id", "created_at", "id"], unique=False)
-    op.create_index("responses_of_identity", "responses", ["project_id", "identity_id", "created_at"], unique=False)
-    op.create_index("responses_of_thread", "responses", ["project_id", "thread_id", "created_at"], unique=False)
-    op.create_index("responses_open", "responses", ["deadline_at"], unique=False, postgresql_where=sa.text("phase <> 'done'"))
+    op.create_index(
+        "responses_of_identity",
+        "responses",
+        ["project_id", "identity_id", "created_at"],
+        unique=False,
+        postgresql_where=sa.text("identity_id IS NOT NULL"),
+    )
+    op.create_index(
+        "responses_of_thread",
+        "responses",
+        ["project_id", "thread_id", "created_at"],
+        unique=False,
+        postgresql_where=sa.text("thread_id IS NOT NULL"),
+    )
     op.create_index(
         "responses_ready", "responses", ["hint_at", "project_id"], unique=False, postgresql_where=sa.text("phase = 'ready'")
     )
@@ -265,9 +272,8 @@ def downgrade() -> None:
     op.drop_index("responses_sleeping", table_name="responses", postgresql_where=sa.text("phase = 'sleeping'"))
     op.drop_index("responses_running", table_name="responses", postgresql_where=sa.text("phase = 'running'"))
     op.drop_index("responses_ready", table_name="responses", postgresql_where=sa.text("phase = 'ready'"))
-    op.drop_index("responses_open", table_name="responses", postgresql_where=sa.text("phase <> 'done'"))
-    op.drop_index("responses_of_thread", table_name="responses")
-    op.drop_index("responses_of_identity", table_name="responses")
+    op.drop_index("responses_of_thread", table_name="responses", postgresql_where=sa.text("thread_id IS NOT NULL"))
+    op.drop_index("responses_of_identity", table_name="responses", postgresql_where=sa.text("identity_id IS NOT NULL"))
     op.drop_index("responses_listed", table_name="responses")
     op.drop_index("responses_dead", table_name="responses", postgresql_where=sa.text("dead_lettered_at IS NOT NULL"))
     op.drop_index("responses_children", table_name="responses", postgresql_where=sa.text("previous_response_id IS NOT NULL"))
