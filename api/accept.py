@@ -78,12 +78,8 @@ async def accept(desk: Desk, new: NewResponse) -> Accepted:
     async with door(desk.pool) as session:
         if new.idempotency_key and (bound := await store.remember_key(session, new)):
             return _again(new, *bound)
-        if referring:
-            items = await context.resolve(session, new.project_id, new.items, new.previous_response_id)
-            new = replace(new, items=items)
-        else:
-            context.check_pairs(new.items)
-        await store.insert(session, replace(new, page=page))
+        items = await context.resolve(session, new.project_id, new.items, new.previous_response_id)
+        await store.insert(session, replace(new, items=items, page=page))
     desk.hints.advance(new.id)
     return Accepted(new.id, page, created)
 

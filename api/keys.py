@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 import time
+from collections.abc import Callable
 from typing import Annotated, Final
 
 from fastapi import Depends, Request
@@ -38,8 +39,9 @@ def hint(key: str) -> str:
 class KeyRing:
     """Which project a key opens."""
 
-    def __init__(self, pool: db.Pool) -> None:
+    def __init__(self, pool: db.Pool, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Begin with nothing remembered."""
+        self._clock = clock
         self._pool = pool
         self._known: dict[bytes, tuple[str, float]] = {}
 
@@ -47,7 +49,7 @@ class KeyRing:
         """Return the id of the project that `key` belongs to. Raises InvalidApiKey."""
         hashed = digest(key)
         project_id, until = self._known.get(hashed, ("", 0.0))
-        if until > time.monotonic():
+        if until > self._clock():
             return project_id
         async with db.connection(self._pool) as session:
             cursor = await session.execute(
@@ -61,7 +63,7 @@ class KeyRing:
             raise InvalidApiKey(f"Incorrect API key provided: {hint(key)}.")
         if len(self._known) > 10_000:
             self._known.clear()
-        self._known[hashed] = (row[0], time.monotonic() + REMEMBERED)
+        self._known[hashed] = (row[0], self._clock() + REMEMBERED)
         return str(row[0])
 
 

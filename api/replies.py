@@ -50,7 +50,7 @@ def list_reply(data: list[Json], page: Page) -> Response:
         stop = _position(ids, page.before, "before")
         start = max(start, stop - page.limit)
     part = data[start:stop][: page.limit]
-    return list_object(part, has_more=start + len(part) < stop)
+    return list_object(part, has_more=start > 0 if page.before else start + len(part) < stop)
 
 
 def list_object(data: list[Json], *, has_more: bool) -> Response:

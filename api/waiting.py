@@ -11,7 +11,7 @@ from api import store
 from api.desk import Desk
 from api.follow import follow
 from api.mailroom import Mailbox
-from api.replies import raw_reply
+from api.replies import ResponseNotFound, raw_reply
 from api.stream import gone
 from shared import db, frames
 from shared.errors import RondoError
@@ -112,10 +112,12 @@ async def for_the_end(request: Request, reader: Reader, *, on_drop: OnDrop) -> R
 
 
 async def _last_frame(reader: Reader) -> bytes:
-    """Read the log to its end and return the last frame."""
+    """Read the log to its end and return the last frame. Raises ResponseNotFound if the response is gone."""
     last = b""
     async for page in reader:
         last = page.frames or last
+    if not last:
+        raise ResponseNotFound(reader.response_id)
     return frames.split(last)[-1]
 
 
