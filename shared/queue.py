@@ -34,9 +34,7 @@ def make_app(settings: Settings) -> Celery:
     app = Celery("rondo", broker=settings.redis_url)
     app.rondo_settings = settings
     app.conf.update(
-        # Not even an early ack: Celery would note every message in Redis and strike it off again, two round trips for a hint
-        # that Postgres repeats anyway. (no_ack=True is what keeps it from that.)
-        task_queues=[Queue(name, no_ack=True) for name in QUEUES],  # type: ignore[no-untyped-call]
+        task_queues=[Queue(name) for name in QUEUES],  # type: ignore[no-untyped-call]
         task_default_queue=QUEUES[0],
         task_create_missing_queues=False,
         task_serializer="json",
@@ -68,6 +66,8 @@ def make_app(settings: Settings) -> Celery:
 
 
 _TRANSPORT: Final[dict[str, Any]] = {
+    # Celery would note every message in Redis and strike it off again: two round trips for a hint that Postgres repeats.
+    "ack_emulation": False,
     "socket_timeout": 5,
     "socket_connect_timeout": 2,
     "socket_keepalive": True,
