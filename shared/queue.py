@@ -6,16 +6,18 @@ A message is a hint that carries one id. The row in Postgres is the queue of rec
 import logging
 import uuid
 from collections.abc import Iterator
-from contextlib import nullcontext
-from itertools import islice
+from itertools import groupby, islice
 from queue import Empty, SimpleQueue
 from threading import Event, Thread
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlsplit
 
+import orjson
 from celery import Celery, signals
 from kombu.entity import Queue
-from kombu.messaging import Producer
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from shared.settings import SettingError, Settings
 
@@ -65,15 +67,18 @@ def make_app(settings: Settings) -> Celery:
     return app
 
 
-_TRANSPORT: Final[dict[str, Any]] = {
-    # Celery would note every message in Redis and strike it off again: two round trips for a hint that Postgres repeats.
-    "ack_emulation": False,
+_CONNECTION: Final[dict[str, Any]] = {
     "socket_timeout": 5,
     "socket_connect_timeout": 2,
     "socket_keepalive": True,
     "health_check_interval": 10,
-    "priority_steps": [0],
     "client_name": "rondo",
+}
+_TRANSPORT: Final[dict[str, Any]] = {
+    **_CONNECTION,
+    # Celery would note every message in Redis and strike it off again: two round trips for a hint that Postgres repeats.
+    "ack_emulation": False,
+    "priority_steps": [0],
     "max_retries": 0,  # of a publisher that connects; a worker's consumer has a patience of its own
 }
 
@@ -115,7 +120,7 @@ class Hints:
         """Start the thread. `room` bounds how many hints may wait for it."""
         self.sent = 0
         self.dropped = 0
-        self._app = app
+        self._redis = Redis.from_url(app.conf.broker_url, **_CONNECTION, retry=Retry(NoBackoff(), 1))
         self._room = room
         self._waiting: SimpleQueue[_Hint | None] = SimpleQueue()
         self._away = False
@@ -141,6 +146,7 @@ class Hints:
         self._closing.set()
         self._waiting.put(None)
         self._thread.join(within)
+        self._redis.close()
 
     def _put(self, hint: _Hint) -> None:
         if self._waiting.qsize() >= self._room:
@@ -169,10 +175,9 @@ class Hints:
             yield hint
 
     def _send(self, batch: list[_Hint]) -> None:
-        """Send hints in one round trip: a pipeline costs a fifth per hint when there are many, and half more for one alone."""
-        with self._app.producer_or_acquire() as producer, producer.batch() if len(batch) > 1 else nullcontext():
-            for hint in batch:
-                _publish_one(producer, hint)
+        """Send hints in one round trip for each queue."""
+        for name, hints in groupby(sorted(batch, key=_queue_of), key=_queue_of):
+            self._redis.lpush(name, *map(_message, hints))
         self.sent += len(batch)
         self._away = False
 
@@ -186,22 +191,25 @@ class Hints:
         self._closing.wait(_RETRY)
 
 
-def _publish_one(producer: Producer, hint: _Hint) -> None:
-    """Publish a message of Celery's second protocol, with only the headers that its worker reads."""
-    task_id = str(uuid.uuid4())
-    producer.publish(  # type: ignore[no-untyped-call]
-        ((hint.id,), {}, {"callbacks": None, "errbacks": None, "chain": None, "chord": None}),
-        exchange="",  # the default exchange knows every queue by its name, even after a flush of Redis
-        routing_key=hint.queue,
-        serializer="json",
-        headers={
-            "lang": "py",
-            "task": hint.task,
-            "id": task_id,
-            "root_id": task_id,
-            "argsrepr": "",
-            "kwargsrepr": "",
-            "retries": 0,
+def _queue_of(hint: _Hint) -> str:
+    return hint.queue
+
+
+def _message(hint: _Hint) -> bytes:
+    """Write a message as Celery does, in its second protocol on kombu's Redis lists, with only what its worker reads.
+
+    Its own publisher would cost the API an eighth more CPU for each response.
+    """
+    message_id = str(uuid.uuid4())
+    envelope = {
+        "body": orjson.dumps(((hint.id,), {}, {})).decode(),
+        "content-type": "application/json",
+        "content-encoding": "utf-8",
+        "headers": {"lang": "py", "task": hint.task, "id": message_id, "root_id": message_id, "argsrepr": "", "kwargsrepr": ""},
+        "properties": {
+            "correlation_id": message_id,
+            "delivery_tag": message_id,
+            "delivery_info": {"exchange": "", "routing_key": hint.queue},
         },
-        correlation_id=task_id,
-    )
+    }
+    return orjson.dumps(envelope)
