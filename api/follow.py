@@ -1,7 +1,7 @@
 """The one reader: streams, waiting requests, long polls and resumed readers all follow the same log."""
 
-import asyncio
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Final
 
 from api.mailroom import Mailbox
@@ -22,7 +22,7 @@ async def follow(pool: db.Pool, mailbox: Mailbox, response_id: str, *, after: in
     last = after
     while True:
         if not known:
-            mail = await _read(pool, response_id, last)
+            mail = await db.insist(partial(_read, pool, response_id, last), what="reader")
             if mail is None:
                 return
             for page in mail.pages:
@@ -42,13 +42,9 @@ async def follow(pool: db.Pool, mailbox: Mailbox, response_id: str, *, after: in
 
 
 async def _read(pool: db.Pool, response_id: str, after: int) -> pages.Mail | None:
-    """Look into the mailbox that is Postgres, however long it stays away: a stream that has begun does not end early."""
-    while True:
-        try:
-            async with db.connection(pool) as session:
-                return await pages.read(session, response_id, after=after)
-        except db.DatabaseUnavailable:
-            await asyncio.sleep(SILENCE)
+    """Look into the mailbox that is Postgres."""
+    async with db.connection(pool) as session:
+        return await pages.read(session, response_id, after=after)
 
 
 async def _live(mailbox: Mailbox, last: int) -> AsyncIterator[tuple[Page, bool]]:

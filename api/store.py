@@ -173,7 +173,9 @@ async def cancel(session: Session, project_id: str, response_id: str) -> bool:
 async def delete(session: Session, project_id: str, response_id: str) -> None:
     """Hide a response at once; remove its content, and that of hidden ancestors, once no descendant needs it."""
     await session.execute(
-        "UPDATE responses SET deleted_at = now() WHERE id = %s AND project_id = %s", (response_id, project_id)
+        """WITH hidden AS (UPDATE responses SET deleted_at = now() WHERE id = %s AND project_id = %s RETURNING id)
+           DELETE FROM event_pages p USING hidden WHERE p.response_id = hidden.id""",
+        (response_id, project_id),
     )
     candidate: str | None = response_id
     while candidate:
@@ -184,10 +186,7 @@ async def delete(session: Session, project_id: str, response_id: str) -> None:
             (candidate,),
         )
         row = await cursor.fetchone()
-        if row is None:
-            return
-        await session.execute("DELETE FROM event_pages WHERE response_id = %s", (candidate,))
-        candidate = row[0]
+        candidate = row[0] if row else None
 
 
 async def forget(session: Session, response_id: str) -> None:

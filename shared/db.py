@@ -1,12 +1,14 @@
 """The door to Postgres: a pool, transactions as indented blocks, and one place where its errors become ours."""
 
+import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, TypeAlias, TypeVar
 
 import orjson
 import psycopg
+import structlog
 from psycopg import AsyncConnection
 from psycopg.types.json import set_json_dumps, set_json_loads
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
@@ -25,6 +27,10 @@ def _dumps(value: Any) -> bytes:
 
 set_json_dumps(_dumps)
 set_json_loads(orjson.loads)
+
+T = TypeVar("T")
+
+log = structlog.get_logger(__name__)
 
 Session: TypeAlias = AsyncConnection[tuple[Any, ...]]
 Pool: TypeAlias = AsyncConnectionPool[Session]
@@ -70,9 +76,8 @@ async def single(settings: Settings) -> AsyncIterator[Session]:
 @asynccontextmanager
 async def connection(pool: Pool) -> AsyncIterator[Session]:
     """Lend a connection on which every statement commits by itself. Raises DatabaseUnavailable."""
-    with_errors = pool.connection()
     try:
-        async with with_errors as session:
+        async with pool.connection() as session:
             yield session
     except psycopg.errors.ProgramLimitExceeded:  # operational by its class, but it would happen again
         raise
@@ -88,3 +93,18 @@ async def transaction(pool: Pool) -> AsyncIterator[Session]:
     """
     async with connection(pool) as session, session.pipeline(), session.transaction():
         yield session
+
+
+async def insist(attempt: Callable[[], Awaitable[T]], *, what: str) -> T:
+    """Repeat `attempt` for as long as Postgres stays away, so that an outage pauses work and loses none of it.
+
+    The attempt must bear repetition: it may have been done although its answer was lost.
+    """
+    delay = 0.1
+    while True:
+        try:
+            return await attempt()
+        except DatabaseUnavailable:
+            log.warning("waits_for_database", what=what, retry_in=delay)
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 2.0)

@@ -102,6 +102,7 @@ class Response(SQLModel, table=True):
         Index("responses_running", "project_id", postgresql_where=text("phase = 'running'")),
         Index("responses_sleeping", "wake_at", postgresql_where=text("phase = 'sleeping'")),
         Index("responses_unstored", "finished_at", postgresql_where=text("NOT store AND phase = 'done'")),
+        Index("responses_deleted", "deleted_at", postgresql_where=text("deleted_at IS NOT NULL")),
         Index("responses_dead", "dead_lettered_at", postgresql_where=text("dead_lettered_at IS NOT NULL")),
         {"postgresql_with": {"fillfactor": "70"}},
     )

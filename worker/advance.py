@@ -130,7 +130,8 @@ async def _commit(runtime: Runtime, run: Run, events: EventLog, step: Commit) ->
         events.emit(f"response.{step.status}", response=_object(run, step.status, [*run.output, *step.items], step))
     await runtime.flusher.settle(events)
     runtime.let_go(runtime.responses, run.id, epoch=run.epoch)
-    calls = await _write(runtime, run, replace(step, page=events.whole()))
+    step = replace(step, page=events.whole())
+    calls = await db.insist(lambda: _write(runtime, run, step), what="commit")
     if tail := events.take():
         message = bus.pack(tail, bus.END if done else bus.QUIET)
         await bus.publish(runtime.redis, [(bus.channel(run.id), message)])
@@ -141,21 +142,14 @@ async def _commit(runtime: Runtime, run: Run, events: EventLog, step: Commit) ->
 
 
 async def _write(runtime: Runtime, run: Run, step: Commit) -> list[str]:
-    """Commit, however long Postgres stays away; the fence, or the journal, decides what an unanswered commit did."""
-    delay = 0.1
-    while True:
+    """Commit; the fence, or the journal, decides what a commit did whose answer was lost. Raises Fenced."""
+    async with db.connection(runtime.pool) as session:
         try:
-            async with db.connection(runtime.pool) as session:
-                return await store.commit(session, run, step, worker=runtime.worker_id)
+            return await store.commit(session, run, step, worker=runtime.worker_id)
         except store.Fenced:
-            async with db.connection(runtime.pool) as session:
-                if await store.committed(session, run):
-                    return []
+            if await store.committed(session, run):
+                return []
             raise
-        except db.DatabaseUnavailable:
-            log.warning("commit_waits_for_database", retry_in=delay)
-            await asyncio.sleep(delay)
-            delay = min(delay * 2, 2.0)
 
 
 async def _hand_back(runtime: Runtime, run: Run, events: EventLog) -> None:

@@ -54,7 +54,7 @@ class Flusher:
             return
         self._writing = frozenset(waiting)
         try:
-            held = await self._write(batch)
+            held = await db.insist(lambda: self._write(batch), what="events")
             messages = [(bus.channel(key), bus.pack(page)) for key, epoch, page in batch if (key, epoch) in held]
             if messages:
                 await bus.publish(self._redis, messages)
@@ -64,13 +64,6 @@ class Flusher:
                 self._written.notify_all()
 
     async def _write(self, batch: list[tuple[str, int, Page]]) -> set[tuple[str, int]]:
-        """Write a batch, however long Postgres stays away: frames that were said are not forgotten."""
-        delay = 0.1
-        while True:
-            try:
-                async with db.connection(self._pool) as session:
-                    return await pages.write(session, batch)
-            except db.DatabaseUnavailable:
-                log.warning("events_wait_for_database", responses=len(batch), retry_in=delay)
-                await asyncio.sleep(delay)
-                delay = min(delay * 2, 2.0)
+        """Write a batch; return the leases that still hold."""
+        async with db.connection(self._pool) as session:
+            return await pages.write(session, batch)

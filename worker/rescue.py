@@ -91,6 +91,9 @@ DELETE FROM event_pages p USING gone WHERE p.response_id = gone.id RETURNING gon
 """Responses that were not to be stored, and their events in the same moment: no key ties the two together."""
 
 TIDY: Final = (
+    # Deleted while a response that was not to be stored still built on them; one generation at each look.
+    """DELETE FROM responses r WHERE deleted_at IS NOT NULL AND phase = 'done'
+          AND NOT EXISTS (SELECT 1 FROM responses c WHERE c.previous_response_id = r.id)""",
     "DELETE FROM workers WHERE heartbeat_at < now() - interval '1 hour'",
     "DELETE FROM idempotency_keys WHERE created_at < now() - interval '24 hours'",
 )

@@ -13,6 +13,7 @@ from agents.tools import registry
 from agents.tools.base import ToolError
 from shared import db
 from shared.db import Session
+from shared.items import Json
 from worker.rescue import CUT_OFF
 from worker.runtime import Runtime
 
@@ -88,7 +89,7 @@ async def _outcome(call: Claimed, runtime: Runtime) -> tuple[Any, str | None]:
 
 
 async def _finish(runtime: Runtime, call: Claimed, result: Any, error: str | None) -> None:
-    """Store the outcome; the last call of a response makes it ready. The response's row lock makes one of them the last."""
+    """Store the outcome; the last call of a response makes it ready."""
     values = {
         "id": call.id,
         "epoch": call.epoch,
@@ -97,12 +98,17 @@ async def _finish(runtime: Runtime, call: Claimed, result: Any, error: str | Non
         "error": error,
     }
     runtime.let_go(runtime.calls, call.id, epoch=call.epoch)
-    async with db.transaction(runtime.pool) as session:
-        await session.execute("SELECT 1 FROM responses WHERE id = %s FOR UPDATE", (call.response_id,))
-        await session.execute(_STORE, values)
-        back = await session.execute(_BRING_BACK, {"id": call.response_id})
-    if back.rowcount == 1:
+    if await db.insist(lambda: _store(runtime, call.response_id, values), what="tool result"):
         runtime.hints.advance(call.response_id)
+
+
+async def _store(runtime: Runtime, response_id: str, values: Json) -> bool:
+    """Write the outcome, and tell whether the response is ready by it. The row lock makes one call the last."""
+    async with db.transaction(runtime.pool) as session:
+        await session.execute("SELECT 1 FROM responses WHERE id = %s FOR UPDATE", (response_id,))
+        await session.execute(_STORE, values)
+        back = await session.execute(_BRING_BACK, {"id": response_id})
+    return back.rowcount == 1
 
 
 async def _hand_back(runtime: Runtime, call: Claimed) -> None:

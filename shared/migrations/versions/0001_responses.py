@@ -146,6 +146,9 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("dead_lettered_at IS NOT NULL"),
     )
+    op.create_index(
+        "responses_deleted", "responses", ["deleted_at"], unique=False, postgresql_where=sa.text("deleted_at IS NOT NULL")
+    )
     op.create_index("responses_listed", "responses", ["project_id", "created_at", "id"], unique=False)
     op.create_index(
         "responses_of_identity",
@@ -275,6 +278,7 @@ def downgrade() -> None:
     op.drop_index("responses_of_thread", table_name="responses", postgresql_where=sa.text("thread_id IS NOT NULL"))
     op.drop_index("responses_of_identity", table_name="responses", postgresql_where=sa.text("identity_id IS NOT NULL"))
     op.drop_index("responses_listed", table_name="responses")
+    op.drop_index("responses_deleted", table_name="responses", postgresql_where=sa.text("deleted_at IS NOT NULL"))
     op.drop_index("responses_dead", table_name="responses", postgresql_where=sa.text("dead_lettered_at IS NOT NULL"))
     op.drop_index("responses_children", table_name="responses", postgresql_where=sa.text("previous_response_id IS NOT NULL"))
     op.drop_table("responses")
