@@ -17,7 +17,7 @@ from agents.models.base import (
     ToolCallStarted,
 )
 from agents.parts import ARGUMENTS, INPUT, REASONING, REFUSAL, SUMMARY, TEXT, Ending, OpenCall, OpenItem
-from agents.turn import Emit
+from shared.frames import Emit
 from shared.items import Item, Json
 
 _PREFIXES: Final = {

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final, Literal, TypeAlias
 
-from agents.turn import Emit
+from shared.frames import Emit
 from shared.items import Item, Json, Part
 
 Ending: TypeAlias = Literal["completed", "incomplete"]

@@ -11,8 +11,9 @@ from agents.calls import Gate
 from agents.models.base import Finished, Model, ModelError, ModelEvent, ModelRequest
 from agents.output import NewId, Output
 from agents.toolset import Toolset
-from agents.turn import AwaitClient, Continue, Emit, Finish, Outcome, RunTools, StepFailed, Turn, Verdict
+from agents.turn import AwaitClient, Continue, Finish, Outcome, RunTools, StepFailed, Turn, Verdict
 from shared import ids
+from shared.frames import Emit
 from shared.items import CALLS, Item
 
 

@@ -1,17 +1,10 @@
 """What a step is given and what it returns: values, so that the loop can be tested without stores or processes."""
 
 from dataclasses import dataclass, field
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 from agents.models.base import ModelError, Sampling, Timeouts, Usage
 from shared.items import Item, Json
-
-
-class Emit(Protocol):
-    """Append one event to the response's log; the log adds the sequence number."""
-
-    def __call__(self, type_: str, /, **fields: Any) -> None:
-        """Take the event's type and its other members."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

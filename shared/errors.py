@@ -77,14 +77,6 @@ class TooLarge(RondoError):
     code: ClassVar[str | None] = "request_too_large"
 
 
-class RateLimited(RondoError):
-    """Too many requests. Please try again later."""
-
-    status_code: int = 429
-    type: str = "requests"
-    code: ClassVar[str | None] = "rate_limit_exceeded"
-
-
 class Unavailable(RondoError):
     """The service is not ready to take this request."""
 

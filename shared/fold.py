@@ -2,17 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Final
 
+from shared.frames import Emit
 from shared.items import Item, Json
-
-
-class Emit(Protocol):
-    """Append one event to a log."""
-
-    def __call__(self, type_: str, /, **fields: Any) -> None:
-        """Take the event's type and its other members."""
-
 
 _TEXTS: Final = {
     "output_text": ("response.output_text.done", ("text", "logprobs")),

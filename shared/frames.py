@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import orjson
 
@@ -48,6 +48,13 @@ def encode(sequence_number: int, type_: str, fields: dict[str, Any]) -> bytes:
 def response_in(frame: bytes) -> bytes:
     """Cut the response object out of a lifecycle event's frame, without decoding it."""
     return frame[frame.index(b',"response":') + 12 : -3]
+
+
+class Emit(Protocol):
+    """Append one event to a response's log; the log adds the sequence number."""
+
+    def __call__(self, type_: str, /, **fields: Any) -> None:
+        """Take the event's type and its other members."""
 
 
 class EventLog:
