@@ -38,7 +38,7 @@ class Flusher:
             begun = time.monotonic()
             await self._flush()
             took = time.monotonic() - begun
-            await asyncio.sleep(min(max(self._every, 2 * took), 5 * self._every))
+            await asyncio.sleep(max(min(max(self._every, 2 * took), 5 * self._every) - took, 0))
 
     async def settle(self, event_log: EventLog) -> None:
         """Withdraw a log, and wait until a write that has its frames under way is over."""
