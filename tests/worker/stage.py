@@ -63,17 +63,11 @@ class MortalRedis:
     fate: Fate
     published: list[tuple[str, Page, bytes]] = field(default_factory=list)
 
-    def pipeline(self, *, transaction: bool) -> "MortalRedis":
+    async def eval(self, script: str, keys: int, *words: Any) -> None:
         self.fate.moment()
-        self._pipeline = self.redis.pipeline(transaction=transaction)
-        return self
-
-    def publish(self, name: str, message: bytes) -> None:
-        self.published.append((name, *bus.unpack(message)))
-        self._pipeline.publish(name, message)
-
-    async def execute(self) -> None:
-        await self._pipeline.execute()
+        pairs = zip(words[::2], words[1::2], strict=True)
+        self.published += [(name, *bus.unpack(message)) for name, message in pairs]
+        await self.redis.eval(script, keys, *words)
 
 
 class Recorded:
