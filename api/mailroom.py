@@ -30,7 +30,7 @@ class Mailbox:
         self._mail: deque[tuple[Page, bytes]] = deque()
         self._bytes = 0
         self._lost = False
-        self._bell = asyncio.Event()
+        self._bell: asyncio.Future[None] | None = None
 
     def put(self, page: Page, flag: bytes) -> None:
         """Deliver a page; never waits."""
@@ -39,30 +39,39 @@ class Mailbox:
             self.lose()
             return
         self._mail.append((page, flag))
-        self._bell.set()
+        self._ring()
 
     def lose(self) -> None:
         """Throw the mail away and say so: something is missing, and Postgres has it."""
         self._mail.clear()
         self._bytes = 0
         self._lost = True
-        self._bell.set()
+        self._ring()
 
     async def get(self, *, silence: float) -> tuple[Page, bytes] | None:
         """Wait for the next page; None after `silence` seconds, or if mail was lost."""
         if not self._mail and not self._lost:
-            self._bell.clear()
-            try:
-                async with asyncio.timeout(silence):
-                    await self._bell.wait()
-            except TimeoutError:
-                return None
-        if self._lost:
+            await self._wait(silence)
+        if self._lost or not self._mail:
             self._lost = False
             return None
         page, flag = self._mail.popleft()
         self._bytes -= len(page.frames)
         return page, flag
+
+    async def _wait(self, silence: float) -> None:
+        """Wait for the bell, or so long. A bare future: with `asyncio.timeout` followers cost a tenth more CPU."""
+        loop = asyncio.get_running_loop()
+        self._bell = loop.create_future()
+        timer = loop.call_later(silence, self._ring)
+        try:
+            await self._bell
+        finally:
+            timer.cancel()
+
+    def _ring(self) -> None:
+        if self._bell is not None and not self._bell.done():
+            self._bell.set_result(None)
 
 
 class Mailroom:
