@@ -28,7 +28,8 @@ def make_app(settings: Settings) -> ASGIApp:
         async with open_desk(settings) as desk:
             yield {"desk": desk}
 
-    app = FastAPI(title="Rondo", lifespan=lifespan, redirect_slashes=False)
+    # Bodies are checked by api/create, so FastAPI has no schema of them, and would publish pages that say nothing.
+    app = FastAPI(lifespan=lifespan, redirect_slashes=False, openapi_url=None)
     for module in (listing, journal, responses, catalogue, health):
         app.include_router(module.router)
     app.add_exception_handler(RondoError, _known_error)
