@@ -10,13 +10,16 @@ WITH RECURSIVE chain AS (
     SELECT {root}.id, {root}.project_id, {root}.previous_response_id, 0 AS depth
      UNION ALL
     SELECT a.id, a.project_id, a.previous_response_id, c.depth + 1
-      FROM responses a JOIN chain c ON a.id = c.previous_response_id AND a.project_id = c.project_id)
+      FROM chain c CROSS JOIN LATERAL (
+           SELECT * FROM responses WHERE id = c.previous_response_id OFFSET 0) a
+     WHERE a.project_id = c.project_id)
 SELECT {select} FROM chain c
  CROSS JOIN LATERAL (SELECT * FROM items WHERE response_id = c.id OFFSET 0) i
 """
 """A subquery over the items of row `{root}` and all its ancestors; `c.depth` is 0 for the row itself.
 
-`OFFSET 0` has the items looked up chain by chain: the planner expects long chains, and would read the whole table for them.
+`OFFSET 0` has each link and its items looked up by key: the planner expects many of them, or as yet small tables, and would
+read these from end to end.
 """
 
 ORDER: Final = "c.depth DESC, i.direction, i.position"

@@ -73,7 +73,7 @@ WITH claimed AS (
        SET status = 'in_progress', phase = 'running', epoch = epoch + 1, claims = claims + 1, worker_id = %(worker)s,
            lease_until = now() + %(lease)s * interval '1 second', claimed_at = now(), waiting_for = NULL,
            started_at = coalesce(started_at, now())
-     WHERE r.id = %(id)s AND phase = 'ready'
+     WHERE r.id = %(id)s AND (phase = 'ready') IS NOT FALSE -- not by the index of all that is ready
        AND (SELECT count(*) FROM responses o WHERE o.project_id = r.project_id AND o.phase = 'running') < %(slots)s
  RETURNING r.*)
 SELECT {", ".join(f"{_DERIVED.get(name, 'c.' + name)} AS {name}" for name in Run.__dataclass_fields__)} FROM claimed c
