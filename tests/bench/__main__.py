@@ -48,6 +48,8 @@ def main() -> int:
     except (NotReady, StoreFailed, Refused, BadAnswer, TimeoutError, OSError) as failure:
         _say(f"bench: {failure or type(failure).__name__}")
         return 1
+    except KeyboardInterrupt:
+        return 130
     options.json.write_bytes(orjson.dumps(_report(rows, options.seconds), option=orjson.OPT_INDENT_2))
     sys.stdout.write(f"{table(rows)}\n{_LEGEND}\nWritten to {options.json}.\n")
     return 0
@@ -55,9 +57,9 @@ def main() -> int:
 
 _LEGEND: Final = """
 Times in ms, CPU in seconds per process during `wall` seconds; where `others` is not small or `idle` is none, other processes
-on the machine were measured too. `straight`: the same calls to the upstream without Rondo, at the
-median; `added` and `ratio` compare medians, or rates where nothing is timed. Ages are taken from the time that the upstream
-writes into each token's text to the time a follower of the API has received its event."""
+on the machine were measured too. `straight`: the same calls to the upstream without Rondo, at the median; `added` and `ratio`
+compare medians, or rates where nothing is timed. The age of a token is taken from the time that the upstream writes into its
+text to the time at which a follower of the API, here one in ten, has received its event."""
 
 
 async def _run(system: System, names: list[str], seconds: float) -> list[Row]:
