@@ -1,6 +1,7 @@
 """`python -m api`: serve the API on `HOST` and `PORT`."""
 
 import os
+import resource
 import sys
 
 import uvicorn
@@ -19,6 +20,7 @@ def main() -> int:
     except SettingError as error:
         print(f"rondo: {error}", file=sys.stderr)  # noqa: T201  # the log may not be configured
         return 1
+    _allow_many_followers()
     uvicorn.run(
         app,
         host=os.environ.get("HOST", "127.0.0.1"),
@@ -32,6 +34,12 @@ def main() -> int:
         server_header=False,
     )
     return 0
+
+
+def _allow_many_followers() -> None:
+    """Take all the open files that the system grants: each follower of a stream is one, and the usual soft limit is 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 if __name__ == "__main__":
