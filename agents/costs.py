@@ -22,7 +22,7 @@ def cost(provider: str, model: str, usage: Usage, *, at: datetime | None = None)
     listed = _listed(_NAMES.get(provider, provider), model)
     if listed is None:
         return None
-    from genai_prices import Usage as Counts  # noqa: PLC0415
+    from genai_prices import Usage as Counts  # noqa: PLC0415  # slow to import, and only workers price
 
     owner, priced = listed
     try:
@@ -45,7 +45,7 @@ def load() -> None:
 @lru_cache(maxsize=1024)
 def _listed(provider: str, model: str) -> "tuple[Provider, ModelInfo] | None":
     """Find the provider by exactly its name, and its model."""
-    from genai_prices import data_snapshot  # noqa: PLC0415
+    from genai_prices import data_snapshot  # noqa: PLC0415  # as above
 
     providers = data_snapshot.get_snapshot().providers
     owner = next((listed for listed in providers if listed.id == provider), None)

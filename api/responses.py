@@ -1,6 +1,7 @@
 """`/v1/responses`: create, read, stream, cancel, delete."""
 
 import time
+from functools import partial
 from typing import Final
 
 from fastapi import APIRouter, Request, Response
@@ -60,7 +61,7 @@ def _dropped(desk: Desk, project_id: str, accepted: Accepted, wanted: CreateRequ
 
     def drop() -> None:
         if policy == "cancel" and accepted.created is not None:
-            desk.errand(_cancel(desk, project_id, accepted.id))
+            desk.errand(db.insist(partial(_cancel, desk, project_id, accepted.id), what="cancellation"))
 
     return drop
 

@@ -59,7 +59,7 @@ class Reader:
         """Give the mailbox up, in any case."""
         self._desk.mailroom.leave(self._box)
         if not self._store:
-            self._desk.errand(self._forget())
+            self._desk.errand(db.insist(self._forget, what="forgetting"))
 
     async def _forget(self) -> None:
         async with db.transaction(self._desk.pool) as session:

@@ -89,7 +89,7 @@ async def claim(session: Session, response_id: str, *, worker: str, lease: float
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Commit:
-    """Everything a step leaves behind; one transaction writes it."""
+    """Everything a step leaves behind; one statement writes it."""
 
     status: Status
     phase: Phase

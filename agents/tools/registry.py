@@ -68,7 +68,6 @@ def _check(tool_type: str, arguments: str) -> Json:
 
 @cache
 def _validator(tool_type: str) -> "Validator":
-    # Imported here because it costs a process that runs no tools 60 ms.
-    from jsonschema import Draft202012Validator  # noqa: PLC0415
+    from jsonschema import Draft202012Validator  # noqa: PLC0415  # costs a process that runs no tools 60 ms
 
     return Draft202012Validator(TOOLS[tool_type].schema)

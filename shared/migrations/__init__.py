@@ -27,7 +27,7 @@ def config(database_url: str) -> "Config":
 
 def upgrade(database_url: str) -> None:
     """Bring the database to the newest revision. Raises SettingError, or SQLAlchemy's OperationalError if unreachable."""
-    from alembic import command  # noqa: PLC0415
+    from alembic import command  # noqa: PLC0415  # as above, and so are the next three
     from alembic.runtime.migration import MigrationContext  # noqa: PLC0415
     from sqlalchemy import create_engine, text  # noqa: PLC0415
     from sqlalchemy.pool import NullPool  # noqa: PLC0415
