@@ -3,15 +3,14 @@
 import hashlib
 import time
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from typing import Final
 
 from agents.models.providers import UnknownModel
 from api import context, store
 from api.create.request import CreateRequest
 from api.desk import Desk
-from api.store import NewResponse
-from shared import db, frames, ids, snapshot
+from shared import db, entry, ids
+from shared.entry import NewResponse
 from shared.errors import InvalidRequest
 from shared.frames import Page
 from shared.items import Json
@@ -71,15 +70,15 @@ def _check_model(desk: Desk, model: str) -> None:
 
 async def accept(desk: Desk, new: NewResponse) -> Accepted:
     """Store the response in one transaction, then send its hint; the row repeats a hint that is lost."""
-    created = _created(new)
-    page = _first_page(new, created)
+    created = entry.created(new)
+    page = entry.first_page(new, created)
     referring = new.previous_response_id is not None or any(item["type"] == "item_reference" for item in new.items)
     door = db.transaction if referring or new.idempotency_key else db.connection
     async with door(desk.pool) as session:
         if new.idempotency_key and (bound := await store.remember_key(session, new)):
             return _again(new, *bound)
         items = await context.resolve(session, new.project_id, new.items, new.previous_response_id)
-        await store.insert(session, replace(new, items=items, page=page))
+        await entry.insert(session, replace(new, items=items, page=page))
     desk.hints.advance(new.id)
     return Accepted(new.id, page, created)
 
@@ -92,18 +91,3 @@ def _again(new: NewResponse, response_id: str, request_hash: bytes) -> Accepted:
             code="idempotency_key_reused",
         )
     return Accepted(response_id)
-
-
-def _created(new: NewResponse) -> Json:
-    """Render the queued response."""
-    nothing_yet = dict.fromkeys(("finished_at", "error", "incomplete_details", "usage"))
-    created_at = datetime.fromtimestamp(new.created_at, UTC)
-    return snapshot.render({"id": new.id, "created_at": created_at, "status": "queued", "body": new.body, **nothing_yet}, [])
-
-
-def _first_page(new: NewResponse, created: Json) -> Page:
-    """Say `response.created`, and `response.queued` where clients expect it: in background mode."""
-    first = frames.encode(0, "response.created", {"response": created})
-    if not new.background:
-        return Page(0, 0, first)
-    return Page(0, 1, first + frames.encode(1, "response.queued", {"response": created}))

@@ -1,7 +1,6 @@
-"""What the API does to responses in Postgres: create, read, list, cancel, delete. Every statement is scoped to a project."""
+"""What the API does to responses in Postgres: read, list, cancel, delete. Every statement is scoped to a project."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from psycopg.rows import dict_row
@@ -9,89 +8,9 @@ from psycopg.types.json import Jsonb
 
 from shared import fold, frames, history, pages, snapshot
 from shared.db import Session
-from shared.frames import Page
+from shared.entry import NewResponse
 from shared.items import Item, Json
 from shared.status import Status, before
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NewResponse:
-    """A response about to be stored; `page` holds the events that are already certain."""
-
-    id: str
-    project_id: str
-    model: str
-    body: Json
-    request: Json
-    items: list[Item]
-    page: Page
-    previous_response_id: str | None
-    background: bool
-    store: bool
-    created_at: float
-    max_execution_time: float
-    identity: Json | None = None
-    thread: Json | None = None
-    idempotency_key: str | None = None
-    request_hash: bytes = b""
-
-
-_INSERT = """
-WITH made AS (
-    INSERT INTO responses (id, project_id, status, phase, model, body, request, previous_response_id, background, store,
-                           identity_id, thread_id, committed_seq, hint_at, created_at, deadline_at)
-    VALUES (%(id)s, %(project_id)s, 'queued', 'ready', %(model)s, %(body)s, %(request)s, %(previous_response_id)s,
-            %(background)s, %(store)s, %(identity)s->>'id', %(thread)s->>'id', %(last_seq)s, now() + interval '2 seconds',
-            to_timestamp(%(created_at)s), now() + %(max_execution_time)s * interval '1 second')
- RETURNING id, project_id),
-given AS (
-    INSERT INTO items (response_id, direction, position, project_id, id, item)
-    SELECT made.id, 'input', n - 1, project_id, item->>'id', item
-      FROM made, jsonb_array_elements(%(items)s) WITH ORDINALITY AS listed(item, n)),
-page AS (
-    INSERT INTO event_pages (response_id, first_seq, last_seq, epoch, frames)
-    SELECT id, 0, %(last_seq)s, 0, %(frames)b FROM made),
-who AS (
-    INSERT INTO identities (project_id, id, display_name, email, logo_url, metadata, tags)
-    SELECT project_id, i.id, i.display_name, i.email, i.logo_url, i.metadata, i.tags
-      FROM made, jsonb_to_record(%(identity)s)
-           AS i(id text, display_name text, email text, logo_url text, metadata jsonb, tags jsonb)
-     WHERE i.id IS NOT NULL
-        ON CONFLICT (project_id, id) DO UPDATE SET
-           display_name = coalesce(excluded.display_name, identities.display_name),
-           email = coalesce(excluded.email, identities.email),
-           logo_url = coalesce(excluded.logo_url, identities.logo_url),
-           metadata = coalesce(excluded.metadata, identities.metadata),
-           tags = coalesce(excluded.tags, identities.tags), updated_at = now())
-INSERT INTO threads (project_id, id, tags)
-SELECT project_id, t.id, t.tags FROM made, jsonb_to_record(%(thread)s) AS t(id text, tags jsonb) WHERE t.id IS NOT NULL
-    ON CONFLICT (project_id, id) DO UPDATE SET tags = coalesce(excluded.tags, threads.tags), updated_at = now()
-"""
-"""One statement, so one round trip, and all of it or nothing."""
-
-
-async def insert(session: Session, new: NewResponse) -> None:
-    """Write the response, its input items, its first events, and who asked for it."""
-    await session.execute(
-        _INSERT,
-        {
-            "id": new.id,
-            "project_id": new.project_id,
-            "model": new.model,
-            "body": Jsonb(new.body),
-            "request": Jsonb(new.request),
-            "previous_response_id": new.previous_response_id,
-            "background": new.background,
-            "store": new.store,
-            "identity": Jsonb(new.identity or {}),
-            "thread": Jsonb(new.thread or {}),
-            "last_seq": new.page.last,
-            "frames": new.page.frames,
-            "created_at": new.created_at,
-            "max_execution_time": new.max_execution_time,
-            "items": Jsonb(new.items),
-        },
-    )
 
 
 async def remember_key(session: Session, new: NewResponse) -> tuple[str, bytes] | None:

@@ -60,6 +60,8 @@ class CallStatus(StrEnum):
     """Wants a worker."""
     RUNNING = "running"
     """A worker holds its lease."""
+    WAITING = "waiting"
+    """A response that was delegated works on it; it costs no slot."""
     SUCCEEDED = "succeeded"
     """Its result is stored."""
     FAILED = "failed"
@@ -70,8 +72,22 @@ class CallStatus(StrEnum):
 
 CALL_NEXT: Final[dict[CallStatus, frozenset[CallStatus]]] = {
     CallStatus.PENDING: frozenset({CallStatus.RUNNING, CallStatus.FAILED}),
-    CallStatus.RUNNING: frozenset({CallStatus.PENDING, CallStatus.SUCCEEDED, CallStatus.FAILED, CallStatus.UNKNOWN}),
+    CallStatus.RUNNING: frozenset(
+        {CallStatus.PENDING, CallStatus.WAITING, CallStatus.SUCCEEDED, CallStatus.FAILED, CallStatus.UNKNOWN}
+    ),
+    CallStatus.WAITING: frozenset({CallStatus.SUCCEEDED, CallStatus.FAILED}),
     CallStatus.SUCCEEDED: frozenset(),
     CallStatus.FAILED: frozenset(),
     CallStatus.UNKNOWN: frozenset(),
 }
+
+
+class ApprovalStatus(StrEnum):
+    """What was said about a tool call that needs somebody's word."""
+
+    PENDING = "pending"
+    """Nothing yet."""
+    APPROVED = "approved"
+    """The response that continues runs the call."""
+    DENIED = "denied"
+    """The model is told that the call was not run, and why."""

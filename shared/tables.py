@@ -5,11 +5,11 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, LargeBinary, Numeric, text
+from sqlalchemy import BigInteger, CheckConstraint, Column, DateTime, Index, LargeBinary, Numeric, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
-from shared.status import CallStatus, Phase, Status
+from shared.status import ApprovalStatus, CallStatus, Phase, Status
 
 
 def _json(*, nullable: bool = True) -> Any:
@@ -96,7 +96,10 @@ class Response(SQLModel, table=True):
         Index(
             "responses_of_thread", *("project_id", "thread_id", "created_at"), postgresql_where=text("thread_id IS NOT NULL")
         ),
+        Index("responses_of_agent", *("project_id", "agent", "created_at"), postgresql_where=text("agent IS NOT NULL")),
         Index("responses_children", "previous_response_id", postgresql_where=text("previous_response_id IS NOT NULL")),
+        Index("responses_delegated", "parent_id", postgresql_where=text("parent_id IS NOT NULL")),
+        Index("responses_for_call", "parent_call_id", postgresql_where=text("parent_call_id IS NOT NULL")),
         # lease_until is in no index, so that a heartbeat stays a heap-only update.
         Index("responses_ready", "hint_at", "project_id", postgresql_where=text("phase = 'ready'")),
         Index("responses_running", "project_id", postgresql_where=text("phase = 'running'")),
@@ -115,13 +118,22 @@ class Response(SQLModel, table=True):
     body: Any = _json(nullable=False)
     """The response object's members that are decided at creation."""
     request: Any = _json(nullable=False)
-    """What the loop needs and nobody is shown: sampling, limits, passed-through fields."""
+    """What the loop needs and nobody is shown, in the shape of `agents.plan.Plan`."""
     previous_response_id: str | None = None
     background: bool
     store: bool
     identity_id: str | None = None
     thread_id: str | None = None
     agent: str | None = None
+    """The agent's key."""
+    parent_id: str | None = None
+    """The response whose agent delegated this one."""
+    parent_call_id: str | None = None
+    """The tool call that this response answers: `tool_calls.id` of the parent."""
+    depth: int = _number()
+    """0 for what a client asked for, one more for each delegation."""
+    model_index: int = _number()
+    """Which of the plan's models has its turn: fallbacks move it up."""
     usage: Any = _json()
     cost: Decimal | None = Field(default=None, sa_column=Column(Numeric))
     error: Any = _json()
@@ -209,6 +221,7 @@ class ToolCall(SQLModel, table=True):
         Index("tool_calls_of", "response_id", "step", "position"),
         Index("tool_calls_pending", "hint_at", postgresql_where=text("status = 'pending'")),
         Index("tool_calls_running", "worker_id", postgresql_where=text("status = 'running'")),
+        Index("tool_calls_waiting", "id", postgresql_where=text("status = 'waiting'")),
     )
     id: str = Field(primary_key=True)
     project_id: str
@@ -217,10 +230,18 @@ class ToolCall(SQLModel, table=True):
     position: int
     call_id: str
     tool: str
+    """The tool's type, such as `orq:http` or `mcp`."""
+    label: str | None = None
+    """The MCP server's label."""
     name: str
     arguments: str
     status: str
     effect: str
+    queue: str = Field(default="tools", sa_column_kwargs={"server_default": "tools"})
+    timeout: float = Field(default=300.0, sa_column_kwargs={"server_default": text("300")})
+    """Seconds that one attempt may take."""
+    output_index: int | None = None
+    """Where the item stands that this call's result completes; None if the result is an item of its own."""
     idempotency_key: str
     attempts: int = _number()
     epoch: int = _number()
@@ -234,6 +255,116 @@ class ToolCall(SQLModel, table=True):
     created_at: datetime = _time(nullable=False, now=True)
     started_at: datetime | None = _time()
     finished_at: datetime | None = _time()
+
+
+class Approval(SQLModel, table=True):
+    """A tool call that waits for somebody's word. The response that asked has ended its turn, so waiting costs nothing."""
+
+    __tablename__ = "approvals"
+    __table_args__ = (
+        _one_of("status", ApprovalStatus),
+        Index("approvals_listed", "project_id", "created_at", "id"),
+        Index("approvals_of", "response_id"),
+    )
+    id: str = Field(primary_key=True)
+    """The id of its `mcp_approval_request` item."""
+    project_id: str
+    response_id: str = Field(foreign_key="responses.id", ondelete="CASCADE")
+    server_label: str
+    name: str
+    arguments: str
+    status: str
+    reason: str | None = None
+    created_at: datetime = _time(nullable=False, now=True)
+    decided_at: datetime | None = _time()
+    continued_by: str | None = None
+    """The response that carries the decision out."""
+
+
+class Secret(SQLModel, table=True):
+    """One ciphertext, with the key that opens it. Its id stands wherever its value would. It goes with its owner."""
+
+    __tablename__ = "secrets"
+    __table_args__ = (
+        Index("secrets_by_key", "key_id"),
+        Index("secrets_of_response", "response_id", postgresql_where=text("response_id IS NOT NULL")),
+        Index("secrets_of_agent", "agent_id", postgresql_where=text("agent_id IS NOT NULL")),
+        Index("secrets_of_tool", "tool_id", postgresql_where=text("tool_id IS NOT NULL")),
+        CheckConstraint("num_nonnulls(response_id, agent_id, tool_id) = 1", name="one_owner"),
+    )
+    id: str = Field(primary_key=True)
+    project_id: str
+    response_id: str | None = Field(default=None, foreign_key="responses.id", ondelete="CASCADE")
+    agent_id: str | None = Field(default=None, foreign_key="agents.id", ondelete="CASCADE")
+    tool_id: str | None = Field(default=None, foreign_key="tools.id", ondelete="CASCADE")
+    key_id: str
+    sealed: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    created_at: datetime = _time(nullable=False, now=True)
+
+
+class Agent(SQLModel, table=True):
+    """A named definition; what it says stands in its versions."""
+
+    __tablename__ = "agents"
+    __table_args__ = (UniqueConstraint("project_id", "key"), Index("agents_listed", "project_id", "created_at", "id"))
+    id: str = Field(primary_key=True)
+    project_id: str
+    key: str
+    version: str
+    """The newest."""
+    created_at: datetime = _time(nullable=False, now=True)
+    updated_at: datetime = _time(nullable=False, now=True)
+
+
+class AgentVersion(SQLModel, table=True):
+    """An immutable definition."""
+
+    __tablename__ = "agent_versions"
+    __table_args__ = (UniqueConstraint("agent_id", "version"),)
+    agent_id: str = Field(primary_key=True, foreign_key="agents.id", ondelete="CASCADE")
+    number: int = Field(primary_key=True)
+    """Counts up from 1."""
+    version: str
+    manifest: Any = _json(nullable=False)
+    description: str | None = None
+    created_at: datetime = _time(nullable=False, now=True)
+
+
+class AgentEnvironment(SQLModel, table=True):
+    """A name, such as `production`, for one version of an agent."""
+
+    __tablename__ = "agent_environments"
+    agent_id: str = Field(primary_key=True, foreign_key="agents.id", ondelete="CASCADE")
+    name: str = Field(primary_key=True)
+    version: str
+    updated_at: datetime = _time(nullable=False, now=True)
+
+
+class SavedTool(SQLModel, table=True):
+    """A tool that requests and agents use by its key or id; what it does stands in its versions."""
+
+    __tablename__ = "tools"
+    __table_args__ = (UniqueConstraint("project_id", "key"), Index("tools_listed", "project_id", "created_at", "id"))
+    id: str = Field(primary_key=True)
+    project_id: str
+    key: str
+    type: str
+    version: str
+    created_at: datetime = _time(nullable=False, now=True)
+    updated_at: datetime = _time(nullable=False, now=True)
+
+
+class SavedToolVersion(SQLModel, table=True):
+    """An immutable definition of a tool."""
+
+    __tablename__ = "tool_versions"
+    __table_args__ = (UniqueConstraint("tool_id", "version"),)
+    tool_id: str = Field(primary_key=True, foreign_key="tools.id", ondelete="CASCADE")
+    number: int = Field(primary_key=True)
+    version: str
+    definition: Any = _json(nullable=False)
+    description: str | None = None
+    created_at: datetime = _time(nullable=False, now=True)
 
 
 class IdempotencyKey(SQLModel, table=True):

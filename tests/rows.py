@@ -8,10 +8,9 @@ from typing import Any
 import orjson
 from psycopg.rows import dict_row
 
-from api import accept, store
 from api.create.request import Limits, parse
-from api.store import NewResponse
-from shared import db, frames, ids
+from shared import db, entry, frames, ids
+from shared.entry import NewResponse
 from shared.frames import Page
 from shared.items import Item, Json
 from shared.settings import Settings
@@ -65,9 +64,9 @@ def new_response(project_id: str, *, max_execution_time: float = 3600.0, **field
 async def add_response(pool: db.Pool, project_id: str, **fields: Any) -> str:
     """Insert a queued response and return its id."""
     new = new_response(project_id, **fields)
-    page = accept._first_page(new, accept._created(new))
+    page = entry.first_page(new, entry.created(new))
     async with db.transaction(pool) as session:
-        await store.insert(session, replace(new, page=page))
+        await entry.insert(session, replace(new, page=page))
     return new.id
 
 

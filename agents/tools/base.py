@@ -1,32 +1,74 @@
-"""What a tool that a worker runs consists of."""
+"""What a tool that a worker runs consists of.
 
-from collections.abc import Awaitable
+A tool's *spec* is the object that stands in a response's `tools`, complete: a saved tool has been put in its place, and secrets
+stand in it as `{"secret": id}`. One `Tool` serves all specs of a type.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
+from agents.plan import Engine
 from shared.items import Json
+
+if TYPE_CHECKING:
+    from agents.tools.box import Toolbox
 
 Effect: TypeAlias = Literal["pure", "idempotent", "at_most_once"]
 """What a repeated call does: nothing (`pure`), the same as one (`idempotent`), or harm (`at_most_once`)."""
 
-
-class Run(Protocol):
-    """Run the tool."""
-
-    def __call__(self, arguments: Json, /, *, now: datetime) -> Awaitable[Any]:
-        """Take arguments that fit the schema, and the time with its zone; return a JSON value or raise `ToolError`."""
+Queue: TypeAlias = Literal["tools", "code"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tool:
-    """A tool; `schema` is the JSON Schema of its arguments, `timeout` is in seconds."""
+class Function:
+    """What a model is offered; `parameters` is the JSON Schema of the arguments."""
 
+    name: str
     description: str
-    schema: Json
-    effect: Effect
+    parameters: Json
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """What a running tool may know of its call."""
+
+    name: str
+    """The owner's name of the function that the model called."""
+    now: datetime
+    """With its time zone."""
+    idempotency_key: str
+    """The same in all attempts."""
+    attempt: int
+    """1 for the first."""
     timeout: float
-    run: Run
+    """Seconds until the call is stopped from outside."""
+    engine: Engine
+    variables: Mapping[str, Any]
+    """The response's variables, secret ones in clear: for the tool's configuration, never for anything a model sees."""
+    secrets: Mapping[str, str]
+    """The value of each `{"secret": id}` by its id."""
+    box: "Toolbox"
+    """What the process shares: HTTP client, MCP sessions, sandbox."""
+
+
+class Tool(Protocol):
+    """A type of tool."""
+
+    queue: Queue
+
+    def offer(self, spec: Json, /) -> Function:
+        """Say what a model is offered."""
+
+    def effect(self, spec: Json, /) -> Effect:
+        """Say what a repeated call does."""
+
+    def timeout(self, spec: Json, /) -> float:
+        """Seconds that one call may take."""
+
+    async def run(self, spec: Json, arguments: Json, call: Call, /) -> Any:
+        """Take arguments that fit the schema; return a JSON value or raise `ToolError`."""
 
 
 class ToolError(Exception):

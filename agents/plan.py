@@ -1,0 +1,54 @@
+"""The plan of a response: what its loop follows and nobody is shown, decided when it is accepted and never changed.
+
+An agent may get a new version, or be deleted, while a response of it runs: the response keeps what it began with.
+"""
+
+from dataclasses import dataclass, field, fields
+from typing import Literal, Self, TypeAlias
+
+from shared.items import Json
+
+ApprovalPolicy: TypeAlias = Literal["all", "respect_tool", "none"]
+Engine: TypeAlias = Literal["text", "jinja", "mustache"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The row's `request` column. A member that has its default is not stored."""
+
+    sampling: Json = field(default_factory=dict)
+    passthrough: Json = field(default_factory=dict)
+    body: Json = field(default_factory=dict)
+    """What the loop reads in place of the echo's members of the same names: instructions, tools, text, reasoning, …"""
+    models: list[str] = field(default_factory=list)
+    """`provider/model`, the first choice first; empty: what the response was asked of."""
+    retry: Json = field(default_factory=dict)
+    """`count`: attempts with each model; `on_codes`: the provider's HTTP statuses that are worth another one."""
+    max_iterations: int = 25
+    """Model calls."""
+    max_cost: float | None = None
+    """USD, delegated responses included."""
+    max_depth: int = 5
+    """How deep delegation may go."""
+    tool_timeout: float | None = None
+    """Seconds that bound every server tool call; None: each tool's own bound."""
+    approval: ApprovalPolicy = "respect_tool"
+    agent: Json = field(default_factory=dict)
+    """`id`, `key` and `version`; empty if no agent was asked for."""
+    engine: Engine = "text"
+    variables: Json = field(default_factory=dict)
+    """By name: the value, or `{"secret": id}`."""
+    secrets: list[str] = field(default_factory=list)
+    """The ids of all secrets that this response's tools may use, and that nothing it says may contain."""
+
+    @classmethod
+    def load(cls, stored: Json) -> Self:
+        """Read what `dump` wrote."""
+        return cls(**stored)
+
+    def dump(self) -> Json:
+        """Write what differs from the defaults."""
+        return {each.name: value for each in fields(self) if (value := getattr(self, each.name)) != getattr(_DEFAULT, each.name)}
+
+
+_DEFAULT = Plan()
