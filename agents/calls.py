@@ -8,6 +8,7 @@ import orjson
 
 from agents.models.base import ModelEvent, ToolCallStarted
 from agents.output import NewId
+from agents.tools.registry import TOOLS
 from agents.toolset import Toolset
 from agents.turn import ServerCall, ToolResult
 from shared.items import CALLS, Item
@@ -69,7 +70,7 @@ def sort(items: Sequence[Item], toolset: Toolset, *, budget: int | None, cut_off
         elif tool is None or tool.server is None:
             made.client.append(call)
         else:
-            server = ServerCall(call_id=call["call_id"], tool=tool.server, name=call["name"], arguments=call["arguments"])
+            server = _server_call(call, tool.server)
             refusal = CUT_OFF if cut_off else _over(len(made.server), budget)
             if refusal is None:
                 made.server.append(server)
@@ -114,6 +115,19 @@ def _malformed(call: Item) -> str | None:
     except orjson.JSONDecodeError as error:
         return f"The arguments are not valid JSON: {error}. Call the tool again."
     return None if isinstance(arguments, dict) else "The arguments must be a JSON object. Call the tool again."
+
+
+def _server_call(call: Item, type_: str) -> ServerCall:
+    spec = {"type": type_}
+    return ServerCall(
+        call_id=call["call_id"],
+        tool=type_,
+        name=call["name"],
+        arguments=call["arguments"],
+        effect=TOOLS[type_].effect(spec),
+        queue=TOOLS[type_].queue,
+        timeout=TOOLS[type_].timeout(spec),
+    )
 
 
 def _over(running: int, budget: int | None) -> str | None:

@@ -48,7 +48,9 @@ class Plan:
 
     def dump(self) -> Json:
         """Write what differs from the defaults."""
-        return {each.name: value for each in fields(self) if (value := getattr(self, each.name)) != getattr(_DEFAULT, each.name)}
+        return {
+            each.name: value for each in fields(self) if (value := getattr(self, each.name)) != getattr(_DEFAULT, each.name)
+        }
 
 
 _DEFAULT = Plan()

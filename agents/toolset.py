@@ -81,18 +81,18 @@ def _flat(tools: list[Json]) -> Iterator[tuple[Json, str | None, str | None]]:
         if type_ == "namespace":
             yield from ((inner, tool["name"], None) for inner in tool.get("tools") or [] if inner.get("type") in _CLIENT)
         elif type_ in TOOLS:
-            yield _function(type_), None, type_
+            yield _function(tool), None, type_
         elif not type_.startswith("orq:"):
             yield tool, None, None
 
 
-def _function(tool_type: str) -> Json:
-    tool = TOOLS[tool_type]
+def _function(spec: Json) -> Json:
+    offered = TOOLS[spec["type"]].offer(spec)
     return {
         "type": "function",
-        "name": model_name(tool_type),
-        "description": tool.description,
-        "parameters": tool.schema,
+        "name": offered.name,
+        "description": offered.description,
+        "parameters": offered.parameters,
         "strict": False,
     }
 

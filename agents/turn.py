@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeAlias
 
 from agents.models.base import ModelError, Sampling, Timeouts, Usage
+from agents.plan import ApprovalPolicy
+from agents.tools.base import Effect, Queue
 from shared.items import Item, Json
 
 
@@ -18,6 +20,10 @@ class ToolResult:
     arguments: str
     result: Any = None
     error: str | None = None
+    label: str | None = None
+    """The MCP server's label."""
+    output_index: int | None = None
+    """Where the `mcp_call` item stands that this completes; None if the result is an item of its own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +47,12 @@ class Turn:
     max_iterations: int = 25
     tool_calls: int = 0
     """Server tool calls that earlier steps of this response ran."""
+    uses: dict[str, int] = field(default_factory=dict)
+    """How many of them by the name of the function."""
+    spent: float = 0.0
+    """USD so far, delegated responses included; calls of unknown price count nothing."""
+    max_cost: float | None = None
+    approval: ApprovalPolicy = "respect_tool"
     next_output_index: int = 0
     results: list[ToolResult] = field(default_factory=list)
     timeouts: Timeouts = field(default_factory=Timeouts)
@@ -54,6 +66,14 @@ class ServerCall:
     tool: str
     name: str
     arguments: str
+    label: str | None = None
+    """The MCP server's label."""
+    effect: Effect = "idempotent"
+    queue: Queue = "tools"
+    timeout: float = 300.0
+    """Seconds that one attempt may take."""
+    output_index: int | None = None
+    """Where its `mcp_call` item stands, in progress; None if the result will be an item of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +90,7 @@ class RunTools:
 
 @dataclass(frozen=True, slots=True)
 class AwaitClient:
-    """The response completes with calls that the client answers in its next request."""
+    """The response completes with calls, or requests for approval, that the client answers in its next request."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +106,15 @@ Verdict: TypeAlias = Continue | RunTools | AwaitClient | Finish
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """A step's result. `items` are finished output items, the first at `Turn.next_output_index`, without gaps."""
+    """A step's result. `items` are output items, the first at `Turn.next_output_index`, without gaps.
+
+    They are finished, except for `mcp_call` items in progress, which their results complete.
+    """
 
     verdict: Verdict
     items: list[Item]
+    amended: dict[int, Item] = field(default_factory=dict)
+    """Items of earlier steps, by output index, that this step completed."""
     usage: Usage | None = None
     """None if no model was called, or the provider told nothing."""
     called_model: bool = False

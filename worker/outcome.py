@@ -6,7 +6,6 @@ from typing import Final, assert_never
 
 from agents import costs
 from agents.models.base import ModelError, Usage
-from agents.tools.registry import TOOLS
 from agents.turn import AwaitClient, Continue, Finish, Outcome, RunTools, StepFailed
 from shared import fold, frames
 from shared.frames import EventLog
@@ -43,8 +42,7 @@ def of_turn(run: Run, outcome: Outcome) -> Commit:
         case Continue():
             return step
         case RunTools(calls):
-            effects = tuple(TOOLS[call.tool].effect for call in calls)
-            return replace(step, phase=Phase.TOOLS, outcome="tools", calls=calls, effects=effects)
+            return replace(step, phase=Phase.TOOLS, outcome="tools", calls=calls)
         case AwaitClient():
             return replace(step, status=Status.COMPLETED, phase=Phase.DONE, outcome="await_client")
         case Finish(status, reason):

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 from agents import costs
 from agents.models.base import Timeouts
 from agents.models.providers import Providers, load
+from agents.tools.box import Toolbox
 from shared import bus, db, ids, tasks
 from shared.frames import EventLog
 from shared.queue import Hints
@@ -44,6 +45,7 @@ class Runtime:
     flusher: Flusher
     hints: Hints
     providers: Providers
+    box: Toolbox
     timeouts: Timeouts
     worker_id: str
     responses: dict[str, Lease] = field(default_factory=dict)
@@ -88,6 +90,7 @@ async def open_runtime(settings: Settings, hints: Hints) -> AsyncIterator[Runtim
     pages_pool = db.make_pool(settings, size=2, synchronous=False)
     redis = bus.connect(settings.redis_url)
     providers = load(settings, os.environ)
+    box = Toolbox(settings)
     await asyncio.to_thread(costs.load)
     async with db.make_pool(settings) as pool, pages_pool:
         flusher = Flusher(pages_pool, redis, every=settings.flush_every)
@@ -98,6 +101,7 @@ async def open_runtime(settings: Settings, hints: Hints) -> AsyncIterator[Runtim
             flusher=flusher,
             hints=hints,
             providers=providers,
+            box=box,
             timeouts=Timeouts(
                 connect=settings.connect_timeout,
                 first_token=settings.first_token_timeout,
@@ -122,6 +126,7 @@ async def open_runtime(settings: Settings, hints: Hints) -> AsyncIterator[Runtim
             await tasks.end(loops)
             await heartbeat.leave(runtime)
             await providers.aclose()
+            await box.aclose()
             await redis.aclose()
 
 

@@ -112,7 +112,6 @@ class Commit:
     finished_at: datetime | None = None
     """When the response ended, as its last event says; None while it goes on."""
     calls: tuple[ServerCall, ...] = ()
-    effects: tuple[str, ...] = ()
     dead_letter: bool = False
     """An operator should look at it."""
     failed: bool = False
@@ -156,13 +155,14 @@ page AS (
 told AS (
     UPDATE tool_calls t SET told = true FROM fence WHERE t.response_id = fence.id AND NOT told AND NOT %(failed)s),
 asked AS (
-    INSERT INTO tool_calls (id, project_id, response_id, step, position, call_id, tool, name, arguments, status, effect,
-                            idempotency_key, hint_at)
-    SELECT c.id, project_id, fence.id, %(number)s, n - 1, c.call_id, c.tool, c.name, c.arguments, 'pending', c.effect,
-           fence.id || ':' || c.call_id, now() + interval '2 seconds'
+    INSERT INTO tool_calls (id, project_id, response_id, step, position, call_id, tool, label, name, arguments, status, effect,
+                            queue, timeout, output_index, idempotency_key, hint_at)
+    SELECT c.id, project_id, fence.id, %(number)s, n - 1, c.call_id, c.tool, c.label, c.name, c.arguments, 'pending', c.effect,
+           c.queue, c.timeout, c.output_index, fence.id || ':' || c.call_id, now() + interval '2 seconds'
       FROM fence, ROWS FROM (jsonb_to_recordset(%(calls)s)
-           AS (id text, call_id text, tool text, name text, arguments text, effect text))
-           WITH ORDINALITY AS c(id, call_id, tool, name, arguments, effect, n))
+           AS (id text, call_id text, tool text, label text, name text, arguments text, effect text, queue text,
+               timeout float8, output_index int))
+           WITH ORDINALITY AS c(id, call_id, tool, label, name, arguments, effect, queue, timeout, output_index, n))
 SELECT 1 FROM fence
 """
 """One statement, so one round trip: everything in it hangs on the fence. The whole page overwrites the first small one."""
@@ -173,9 +173,7 @@ async def commit(session: Session, run: Run, step: Commit, *, worker: str) -> li
 
     Returns the ids of the tool calls made. Raises Fenced, and then nothing was written.
     """
-    calls = [
-        {**asdict(call), "id": ids.new("tc"), "effect": effect} for call, effect in zip(step.calls, step.effects, strict=True)
-    ]
+    calls = [{**asdict(call), "id": ids.new("tc")} for call in step.calls]
     values = {**_row_values(run, step), **_journal_values(run, step, worker), "calls": Jsonb(calls)}
     fence = await session.execute(_COMMIT, values)
     if await fence.fetchone() is None:

@@ -10,7 +10,7 @@ from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
 from agents.tools import registry
-from agents.tools.base import ToolError
+from agents.tools.base import Call, ToolError
 from shared import db
 from shared.db import Session
 from shared.items import Json
@@ -24,7 +24,7 @@ UPDATE tool_calls
    SET status = 'running', epoch = epoch + 1, attempts = attempts + 1, worker_id = %(worker)s,
        lease_until = now() + %(lease)s * interval '1 second', started_at = coalesce(started_at, now())
  WHERE id = %(id)s AND status = 'pending'
-RETURNING id, response_id, tool, arguments, epoch, attempts
+RETURNING id, response_id, tool, name, arguments, idempotency_key, timeout, epoch, attempts
 """
 _STORE = """
 UPDATE tool_calls SET status = %(status)s, result = %(result)s, error = %(error)s, lease_until = NULL, finished_at = now()
@@ -45,7 +45,10 @@ class Claimed:
     id: str
     response_id: str
     tool: str
+    name: str
     arguments: str
+    idempotency_key: str
+    timeout: float
     epoch: int
     attempts: int
 
@@ -83,9 +86,24 @@ async def _outcome(call: Claimed, runtime: Runtime) -> tuple[Any, str | None]:
     if call.attempts > runtime.settings.max_claims:
         return None, f"The tool was given up after {call.attempts - 1} workers died while it ran."
     try:
-        return await registry.run(call.tool, call.arguments, now=datetime.now(UTC)), None
+        return await registry.run({"type": call.tool}, call.arguments, _context(call, runtime)), None
     except ToolError as error:
         return None, str(error)
+
+
+def _context(call: Claimed, runtime: Runtime) -> Call:
+    """Tell the tool what it may know."""
+    return Call(
+        name=call.name,
+        now=datetime.now(UTC),
+        idempotency_key=call.idempotency_key,
+        attempt=call.attempts,
+        timeout=call.timeout,
+        engine="text",
+        variables={},
+        secrets={},
+        box=runtime.box,
+    )
 
 
 async def _finish(runtime: Runtime, call: Claimed, result: Any, error: str | None) -> None:

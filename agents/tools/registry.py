@@ -1,20 +1,19 @@
 """The tools that workers run, by type, and the one way to run them."""
 
 import asyncio
-from datetime import datetime
-from functools import cache
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from agents.tools.base import Tool, ToolError
-from agents.tools.clock import CLOCK
+from agents.tools.base import Call, Tool, ToolError
+from agents.tools.clock import Clock
 from shared.items import Json
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
-TOOLS: Final[dict[str, Tool]] = {"orq:current_date": CLOCK, "orq:datetime": CLOCK}
+TOOLS: Final[dict[str, Tool]] = {"orq:current_date": Clock(), "orq:datetime": Clock()}
 
 MAX_RESULT: Final = 100_000
 """Characters of a result that a model is given."""
@@ -25,21 +24,20 @@ def model_name(tool_type: str) -> str:
     return tool_type.replace(":", "_")
 
 
-async def run(tool_type: str, arguments: str, *, now: datetime) -> Any:
+async def run(spec: Json, arguments: str, call: Call) -> Any:
     """Run a tool on its JSON arguments, and return a JSON value of bounded size.
 
-    `now` has a time zone. Raises `ToolError` for an unknown tool, arguments that do not fit, a timeout, or a failure that the
-    tool explains.
+    Raises `ToolError` for an unknown tool, arguments that do not fit, a timeout, or a failure that the tool explains.
     """
-    tool = TOOLS.get(tool_type)
+    tool = TOOLS.get(spec["type"])
     if tool is None:
-        raise ToolError(f"There is no tool {tool_type!r}.")
-    checked = _check(tool_type, arguments)
+        raise ToolError(f"There is no tool {spec['type']!r}.")
+    checked = _check(tool.offer(spec).parameters, arguments)
     try:
-        async with asyncio.timeout(tool.timeout):
-            result = await tool.run(checked, now=now)
+        async with asyncio.timeout(call.timeout):
+            result = await tool.run(spec, checked, call)
     except TimeoutError as error:
-        raise ToolError(f"The tool took longer than {tool.timeout:g} seconds and was stopped.") from error
+        raise ToolError(f"The tool took longer than {call.timeout:g} seconds and was stopped.") from error
     return bounded(result)
 
 
@@ -51,7 +49,7 @@ def bounded(result: Any, *, limit: int = MAX_RESULT) -> Any:
     return f"{text[:limit]}\n[Truncated: these are the first {limit} of {len(text)} characters.]"
 
 
-def _check(tool_type: str, arguments: str) -> Json:
+def _check(parameters: Json, arguments: str) -> Json:
     """Read the arguments, and hold them against the tool's schema."""
     try:
         value = orjson.loads(arguments or "{}")
@@ -59,15 +57,16 @@ def _check(tool_type: str, arguments: str) -> Json:
         raise ToolError(f"The arguments are not valid JSON: {error}.") from error
     if not isinstance(value, dict):
         raise ToolError("The arguments must be a JSON object.")
-    faults = sorted(_validator(tool_type).iter_errors(value), key=lambda fault: list(map(str, fault.path)))
+    validator = _validator(orjson.dumps(parameters))
+    faults = sorted(validator.iter_errors(value), key=lambda fault: list(map(str, fault.path)))
     if faults:
         listed = "; ".join(f"{fault.json_path}: {fault.message}" for fault in faults[:5])
         raise ToolError(f"The arguments do not fit the tool's parameters: {listed}.")
     return value
 
 
-@cache
-def _validator(tool_type: str) -> "Validator":
+@lru_cache(maxsize=256)
+def _validator(schema: bytes) -> "Validator":
     from jsonschema import Draft202012Validator  # noqa: PLC0415  # costs a process that runs no tools 60 ms
 
-    return Draft202012Validator(TOOLS[tool_type].schema)
+    return Draft202012Validator(orjson.loads(schema))
