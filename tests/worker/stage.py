@@ -1,7 +1,7 @@
 """A worker process in miniature: real stores, real leases, a model that knows its lines, and a death at any moment."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, cast
@@ -11,8 +11,11 @@ from redis.asyncio import Redis
 from agents.models.base import Finished, Model, ModelEvent, ModelRequest, TextDelta, Timeouts, Usage
 from agents.models.providers import Providers
 from agents.models.scripted import call
+from agents.tools.base import Call, Effect, Function, Queue
+from agents.tools.box import Toolbox
 from shared import bus, db, tasks
 from shared.frames import Page
+from shared.items import Json
 from shared.queue import Hints
 from shared.settings import Settings
 from worker import advance, tool_calls
@@ -82,7 +85,7 @@ class Recorded:
     def advance(self, response_id: str) -> None:
         self.responses.append(response_id)
 
-    def run_tool(self, call_id: str) -> None:
+    def run_tool(self, call_id: str, queue: str = "tools") -> None:
         self.calls.append(call_id)
 
 
@@ -99,6 +102,27 @@ class Actor:
         for event in self.turns[sum(item["type"] == "function_call_output" for item in request.items)]:
             yield event
             await asyncio.sleep(self.pause)
+
+
+@dataclass
+class Played:
+    """A tool that does what the test says, under any name."""
+
+    act: Callable[[], Awaitable[Any]]
+    effects: Effect = "pure"
+    queue: Queue = "tools"
+
+    def offer(self, spec: Json, /) -> Function:
+        return Function(name=str(spec["type"]).replace(":", "_"), description="", parameters={"type": "object"})
+
+    def effect(self, _: Json, /) -> Effect:
+        return self.effects
+
+    def timeout(self, _: Json, /) -> float:
+        return 5.0
+
+    async def run(self, _spec: Json, _arguments: Json, _call: Call, /) -> Any:
+        return await self.act()
 
 
 COST = Usage(input=10, output=5, cached=2, reasoning=1)
@@ -161,6 +185,7 @@ async def stage(
             flusher=flusher,
             hints=cast("Hints", hints),
             providers=cast("Providers", Cast({"scripted": model})),
+            box=Toolbox(settings),
             timeouts=Timeouts(),
             worker_id="w1",
         )

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from agents.tools.base import Effect
 from agents.turn import ServerCall
 from shared import db
 from shared.status import Phase, Status
@@ -30,13 +31,11 @@ async def claimed(pool: db.Pool, project_id: str | None = None) -> Run:
     return run
 
 
-async def with_call(pool: db.Pool, *, effect: str = "pure", **columns: str) -> tuple[Run, str]:
+async def with_call(pool: db.Pool, *, effect: Effect = "pure", **columns: str) -> tuple[Run, str]:
     """Bring a response to where its one tool call runs."""
     run = await claimed(pool)
-    call = ServerCall(call_id="c", tool="orq:current_date", name="n", arguments="{}")
-    step = Commit(
-        status=Status.IN_PROGRESS, phase=Phase.TOOLS, outcome="tools", next_output_index=0, calls=(call,), effects=(effect,)
-    )
+    call = ServerCall(call_id="c", tool="orq:current_date", name="n", arguments="{}", effect=effect)
+    step = Commit(status=Status.IN_PROGRESS, phase=Phase.TOOLS, outcome="tools", next_output_index=0, calls=(call,))
     async with db.transaction(pool) as session:
         [call_id] = await store.commit(session, run, step, worker="w1")
     for column, value in columns.items():
@@ -189,7 +188,7 @@ def test_a_response_does_not_wait_for_its_calls_beyond_its_deadline(database_url
 
 
 @pytest.mark.parametrize("effect", ["pure", "idempotent"])
-def test_a_lost_call_that_may_be_repeated_is(database_url: str, effect: str) -> None:
+def test_a_lost_call_that_may_be_repeated_is(database_url: str, effect: Effect) -> None:
     async def main() -> None:
         async with rows.pool_of(database_url) as pool:
             _, call_id = await with_call(pool, effect=effect, status="'running'", lease_until=AHEAD)

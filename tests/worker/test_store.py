@@ -199,7 +199,7 @@ def test_a_commit_without_its_lease_writes_nothing(database_url: str, meanwhile:
             await meanwhile(pool, run)
             before = await rows.everything(pool)
             call = ServerCall(call_id="c", tool="orq:current_date", name="n", arguments="{}")
-            step = finished(run, status=Status.IN_PROGRESS, phase=Phase.TOOLS, calls=(call,), effects=("pure",))
+            step = finished(run, status=Status.IN_PROGRESS, phase=Phase.TOOLS, calls=(call,))
             with pytest.raises(Fenced):
                 await commit(pool, run, step)
             assert await rows.everything(pool) == before
@@ -292,7 +292,7 @@ def test_calls_are_stored_in_order_with_a_key_that_no_repetition_changes(databas
         async with rows.pool_of(database_url) as pool:
             run = await claimed(pool)
             calls = tuple(ServerCall(call_id=f"c{n}", tool="orq:current_date", name="n", arguments="{}") for n in range(3))
-            step = finished(run, status=Status.IN_PROGRESS, phase=Phase.TOOLS, calls=calls, effects=("pure",) * 3)
+            step = finished(run, status=Status.IN_PROGRESS, phase=Phase.TOOLS, calls=calls)
             made = await commit(pool, run, step)
             stored = await rows.read(pool, "SELECT id, call_id, status, idempotency_key FROM tool_calls ORDER BY position")
             assert [call["id"] for call in stored] == made

@@ -8,10 +8,10 @@ import pytest
 
 from agents.models.scripted import Scripted, call
 from agents.tools import registry
-from agents.tools.base import Tool, ToolError
+from agents.tools.base import ToolError
 from shared import db
 from tests import rows
-from tests.worker.stage import COST, Stage, stage, until
+from tests.worker.stage import COST, Played, Stage, stage, until
 from worker import advance, rescue, tool_calls
 
 CLOCK = {"tools": [{"type": "orq:current_date"}]}
@@ -41,9 +41,8 @@ def with_calls(database_url: str, redis_url: str, count: int, play: Play, **chan
 def tool(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Register another tool under the clock's name."""
 
-    def become(run: Callable[..., Awaitable[Any]], *, timeout: float = 5.0) -> None:
-        made = Tool(description="", schema={"type": "object"}, effect="pure", timeout=timeout, run=run)
-        monkeypatch.setitem(registry.TOOLS, "orq:current_date", made)
+    def become(run: Callable[[], Awaitable[Any]]) -> None:
+        monkeypatch.setitem(registry.TOOLS, "orq:current_date", Played(run))
 
     return become
 
@@ -78,8 +77,8 @@ def test_a_response_waits_for_its_last_call(database_url: str, redis_url: str) -
 def test_a_call_that_is_hinted_at_ten_times_runs_once(database_url: str, redis_url: str, tool: Callable[..., None]) -> None:
     runs: list[object] = []
 
-    async def count(arguments: object, *, now: object) -> int:
-        runs.append(arguments)
+    async def count() -> int:
+        runs.append(None)
         return len(runs)
 
     async def play(pool: db.Pool, worker: Stage, response_id: str, calls: list[str]) -> None:
@@ -94,7 +93,7 @@ def test_a_call_that_is_hinted_at_ten_times_runs_once(database_url: str, redis_u
 
 
 def test_a_tool_that_fails_is_a_result(database_url: str, redis_url: str, tool: Callable[..., None]) -> None:
-    async def refuse(arguments: object, *, now: object) -> None:
+    async def refuse() -> None:
         raise ToolError("Not today.")
 
     async def play(pool: db.Pool, worker: Stage, response_id: str, calls: list[str]) -> None:
@@ -111,7 +110,7 @@ def test_a_tool_that_fails_is_a_result(database_url: str, redis_url: str, tool: 
 def test_a_result_may_hold_what_the_database_cannot(
     database_url: str, redis_url: str, tool: Callable[..., None], printed: Any
 ) -> None:
-    async def print_it(arguments: object, *, now: object) -> Any:
+    async def print_it() -> Any:
         return printed
 
     async def play(pool: db.Pool, worker: Stage, response_id: str, calls: list[str]) -> None:
@@ -127,7 +126,7 @@ def test_a_result_may_hold_what_the_database_cannot(
 def test_a_call_that_is_cut_off_is_handed_on_or_told_as_unknown(
     database_url: str, redis_url: str, tool: Callable[..., None], effect: str, after: str, told: bool
 ) -> None:
-    async def forever(arguments: object, *, now: object) -> None:
+    async def forever() -> None:
         await asyncio.Event().wait()
 
     async def play(pool: db.Pool, worker: Stage, response_id: str, calls: list[str]) -> None:
@@ -163,7 +162,7 @@ def test_a_worker_that_lost_the_lease_of_a_call_stores_nothing(
     gates = [asyncio.Event(), asyncio.Event()]
     runs = iter(range(2))
 
-    async def gated(arguments: object, *, now: object) -> int:
+    async def gated() -> int:
         number = next(runs)
         await gates[number].wait()
         return number
