@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import inf
 from pathlib import Path
 from typing import Any, Self
@@ -25,6 +25,10 @@ class Settings:
     """`json`, `console`, or `auto`: console on a terminal, JSON elsewhere."""
     log_level: str = "info"
     providers_file: Path | None = None
+    encryption_keys: str = field(default="", repr=False)
+    """`id:base64` of 32 bytes, separated by commas: the first seals secrets, all open them."""
+    encryption_key_file: Path | None = None
+    """Instead of the above: such a file, one key a line, readable by its owner only."""
     database_pool: int = 8
     """Connections each process may hold."""
     lease: float = 10.0
@@ -49,6 +53,13 @@ class Settings:
     keepalive_comment: float = 15.0
     keepalive_event: float = 60.0
     cors_origins: tuple[str, ...] = ()
+    allow_networks: tuple[str, ...] = ()
+    """Ranges that tools may reach besides public addresses, such as `10.1.0.0/16`."""
+    search_backend: str = ""
+    """`tavily`, `brave`, `searxng`, or none."""
+    search_api_key: str = field(default="", repr=False)
+    search_url: str = ""
+    """Where the backend is, if not at its usual address."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -63,6 +74,7 @@ class Settings:
 
 _KINDS: dict[str, type] = {
     "providers_file": Path,
+    "encryption_key_file": Path,
     "cors_origins": tuple,
     **{
         name: type(field)

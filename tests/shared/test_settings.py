@@ -21,7 +21,7 @@ def test_every_field_is_read_as_its_type() -> None:
     texts: dict[type, str] = {int: "7", float: "2.5", str: "text", Path: "/a/b", tuple: "a, b"}
     values: dict[type, object] = {int: 7, float: 2.5, str: "text", Path: Path("/a/b"), tuple: ("a", "b")}
     for field in fields(Settings):
-        kind = Path if field.name == "providers_file" else type(field.default)
+        kind = Path if field.default is None else type(field.default)
         variable = field.name.upper() if field.name in {"database_url", "redis_url"} else f"RONDO_{field.name.upper()}"
         assert getattr(Settings.from_env({variable: texts[kind]}), field.name) == values[kind], field.name
 
@@ -61,3 +61,7 @@ def test_another_database_is_refused_without_repeating_a_password() -> None:
         db.conninfo("mysql://user:secret@host/db")
     assert "mysql" in str(refused.value)
     assert "secret" not in str(refused.value)
+
+
+def test_encryption_keys_do_not_show() -> None:
+    assert "geheim" not in repr(Settings(encryption_keys="geheim"))
