@@ -1,7 +1,8 @@
 """httpx2 over aiohttp: httpx2's own transport costs three times the CPU per streamed token."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Final
 
@@ -31,10 +32,13 @@ FAILURES: Final[dict[type[BaseException], type[httpx2.TransportError]]] = {
 _DECODED: Final = frozenset({b"content-encoding", b"content-length"})
 
 
-def client(*, max_connections: int = MAX_CONNECTIONS) -> httpx2.AsyncClient:
-    """Make a client without cookies, redirects, proxies or timeouts of its own; `http.turn` sets those of each turn."""
+def client(over: httpx2.AsyncBaseTransport | None = None, *, max_connections: int = MAX_CONNECTIONS) -> httpx2.AsyncClient:
+    """Make a client without cookies, redirects, proxies or timeouts of its own; `http.turn` sets those of each turn.
+
+    `over` is a transport to take in place of our own.
+    """
     return httpx2.AsyncClient(
-        transport=Transport(max_connections=max_connections),
+        transport=over or Transport(max_connections=max_connections),
         cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),
         headers={"User-Agent": "rondo", "Accept-Encoding": "identity"},
         trust_env=False,
@@ -45,9 +49,14 @@ def client(*, max_connections: int = MAX_CONNECTIONS) -> httpx2.AsyncClient:
 class Transport(httpx2.AsyncBaseTransport):
     """Sends requests over an aiohttp session, which it opens with the first of them."""
 
-    def __init__(self, *, max_connections: int = MAX_CONNECTIONS) -> None:
-        """`max_connections` bounds the pool; requests over it wait as long as their pool and connect timeouts allow."""
-        self._max_connections = max_connections
+    def __init__(
+        self, connector: Callable[[], aiohttp.BaseConnector] | None = None, *, max_connections: int = MAX_CONNECTIONS
+    ) -> None:
+        """`max_connections` bounds the pool; requests over it wait as long as their pool and connect timeouts allow.
+
+        `connector` makes another connector than the usual one, on the running loop, with a bound of its own.
+        """
+        self._connector = connector or partial(aiohttp.TCPConnector, limit=max_connections)
         self._session: aiohttp.ClientSession | None = None
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
@@ -76,7 +85,7 @@ class Transport(httpx2.AsyncBaseTransport):
     def _open(self) -> aiohttp.ClientSession:
         if self._session is None:
             self._session = aiohttp.ClientSession(
-                connector=aiohttp.TCPConnector(limit=self._max_connections),
+                connector=self._connector(),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
             )

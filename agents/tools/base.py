@@ -78,3 +78,12 @@ class ToolError(Exception):
         """`message` is a sentence that helps the model to call better."""
         self.message = message
         super().__init__(message)
+
+
+class ToolUnavailable(ToolError):
+    """The call failed for now: where it is harmless to repeat, a later attempt may do better."""
+
+    def __init__(self, message: str, *, retry_after: float | None = None) -> None:
+        """`retry_after` is how many seconds the far side asks to be left alone."""
+        self.retry_after = retry_after
+        super().__init__(message)

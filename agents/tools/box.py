@@ -1,17 +1,31 @@
 """What the tools of one worker process share: clients and sandboxes, each made when it is first used."""
 
 from contextlib import AsyncExitStack
+from functools import cached_property
+from typing import TYPE_CHECKING
 
+from agents import net
 from shared.settings import Settings
+
+if TYPE_CHECKING:
+    import httpx2
 
 
 class Toolbox:
     """Made at the start of a worker process, closed at its end."""
 
     def __init__(self, settings: Settings) -> None:
-        """Make nothing yet."""
+        """Make nothing yet; raise SettingError for what cannot be used."""
         self.settings = settings
+        self.networks = net.Networks.from_settings(settings)
         self._open = AsyncExitStack()
+
+    @cached_property
+    def http(self) -> "httpx2.AsyncClient":
+        """The client for addresses that clients and models name."""
+        client = net.client(self.networks)
+        self._open.push_async_callback(client.aclose)
+        return client
 
     async def aclose(self) -> None:
         """Close whatever was made."""
