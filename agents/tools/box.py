@@ -1,10 +1,11 @@
 """What the tools of one worker process share: clients and sandboxes, each made when it is first used."""
 
 from contextlib import AsyncExitStack
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from agents import net
+from agents.mcp.sessions import Servers
 from shared.settings import Settings
 
 if TYPE_CHECKING:
@@ -26,6 +27,13 @@ class Toolbox:
         client = net.client(self.networks)
         self._open.push_async_callback(client.aclose)
         return client
+
+    @cached_property
+    def servers(self) -> Servers:
+        """The sessions with MCP servers."""
+        servers = Servers(partial(net.client, self.networks))
+        self._open.push_async_callback(servers.aclose)
+        return servers
 
     async def aclose(self) -> None:
         """Close whatever was made."""
