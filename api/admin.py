@@ -114,6 +114,16 @@ async def requeue(session: Session, options: argparse.Namespace) -> list[str]:
     return ["Queued again."]
 
 
+async def own_key(session: Session, options: argparse.Namespace) -> list[str]:
+    """Attribute what is asked with a key to an identity, unless a request names another; '' for nobody."""
+    cursor = await session.execute(
+        "UPDATE api_keys SET identity_id = nullif(%s, '') WHERE id = %s", (options.identity, options.id)
+    )
+    if cursor.rowcount == 0:
+        raise AdminError(f"There is no key with id '{options.id}'.")
+    return [f"Responses are attributed to it within {keys.REMEMBERED:.0f} seconds."]
+
+
 async def _project(session: Session, name: str) -> str:
     """Find a project by its id or name. Raises AdminError."""
     cursor = await session.execute("SELECT id FROM projects WHERE id = %s OR name = %s", (name, name))
@@ -153,6 +163,7 @@ _COMMANDS: Final[tuple[tuple[str, Command, tuple[str, ...]], ...]] = (
     ("revoke-project", revoke_project, ("name",)),
     ("create-key", create_key, ("project", "name")),
     ("list-keys", list_keys, ("project",)),
+    ("own-key", own_key, ("id", "identity")),
     ("revoke-key", revoke_key, ("id",)),
     ("dead-letters", dead_letters, ()),
     ("requeue", requeue, ("id",)),

@@ -10,7 +10,7 @@ from fastapi.middleware.cors import CORSMiddleware
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
-from api import catalogue, health, journal, listing, responses
+from api import approvals, catalogue, health, identities, journal, listing, reporting, responses, threads
 from api.desk import open_desk
 from api.replies import json_reply
 from api.trace import Trace
@@ -30,7 +30,7 @@ def make_app(settings: Settings) -> ASGIApp:
 
     # Bodies are checked by api/create, so FastAPI has no schema of them, and would publish pages that say nothing.
     app = FastAPI(lifespan=lifespan, redirect_slashes=False, openapi_url=None)
-    for module in (listing, journal, responses, catalogue, health):
+    for module in (listing, journal, responses, approvals, identities, threads, reporting, catalogue, health):
         app.include_router(module.router)
     app.add_exception_handler(RondoError, _known_error)
     app.add_exception_handler(HTTPException, _http_error)

@@ -1,12 +1,14 @@
 """What a new response builds on: its parent, the items it refers to, and the pairing of calls with their outputs."""
 
 from collections.abc import Collection
+from dataclasses import replace
 
-from api import store
+from api import decisions, store
 from shared import history
 from shared.db import Session
+from shared.entry import NewResponse
 from shared.errors import InvalidRequest, NotFound
-from shared.items import CALL_OUTPUTS, CALLS, Item
+from shared.items import CALL_OUTPUTS, CALLS, Item, Json
 from shared.status import TERMINAL, Status
 
 
@@ -16,25 +18,28 @@ class PreviousResponseNotFound(InvalidRequest):
     code = "previous_response_not_found"
 
 
-async def resolve(session: Session, project_id: str, items: list[Item], previous_response_id: str | None) -> list[Item]:
-    """Return the input with references replaced by the items they name, checked against the whole context.
+async def resolve(session: Session, new: NewResponse) -> NewResponse:
+    """Return the response with references replaced by the items they name, checked against the whole context.
 
-    Raises PreviousResponseNotFound, NotFound for a reference, and InvalidRequest for calls without outputs or the reverse.
+    What it says of calls that wait for approval is put on record. Raises PreviousResponseNotFound, NotFound for a reference,
+    AlreadyDecided, and InvalidRequest for calls without outputs or the reverse.
     """
     inherited: list[Item] = []
     abandoned: set[str] = set()
-    if previous_response_id is not None:
-        await _require_parent(session, project_id, previous_response_id)
-        inherited, abandoned = await history.load(session, previous_response_id)
-    own = await _dereference(session, project_id, items)
+    parent: Json | None = None
+    if new.previous_response_id is not None:
+        parent = await require_parent(session, new.project_id, new.previous_response_id)
+        inherited, abandoned = await history.load(session, new.previous_response_id)
+    own = await _dereference(session, new.project_id, new.items)
     seen = {item["id"] for item in inherited}
     own = _without_repeats(own, seen)
     check_pairs([*inherited, *own], abandoned)
-    return own
+    new = replace(new, items=own)
+    return await decisions.settle(session, new, [*inherited, *own], parent)
 
 
-async def _require_parent(session: Session, project_id: str, response_id: str) -> None:
-    """Make sure that there is a finished response to continue."""
+async def require_parent(session: Session, project_id: str, response_id: str) -> Json:
+    """Read the row of the response that is continued, and make sure that it is over."""
     row = await store.find(session, project_id, response_id)
     if row is None:
         raise PreviousResponseNotFound(f"Previous response with id '{response_id}' not found.", param="previous_response_id")
@@ -44,6 +49,7 @@ async def _require_parent(session: Session, project_id: str, response_id: str) -
             param="previous_response_id",
             code="previous_response_not_finished",
         )
+    return row
 
 
 async def _dereference(session: Session, project_id: str, items: list[Item]) -> list[Item]:

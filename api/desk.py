@@ -14,6 +14,7 @@ from api.keys import KeyRing
 from api.mailroom import Mailroom
 from shared import bus, db, queue, tasks
 from shared.settings import Settings
+from shared.vault import Vault
 
 
 @dataclass(slots=True, kw_only=True)
@@ -27,6 +28,7 @@ class Desk:
     hints: queue.Hints
     providers: Providers
     keys: KeyRing
+    vault: Vault
     _errands: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def errand(self, work: Coroutine[Any, Any, None]) -> None:
@@ -58,6 +60,7 @@ async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
                 hints=hints,
                 providers=load(settings, environ),
                 keys=KeyRing(pool),
+                vault=Vault.from_settings(settings),
             )
             yield desk
             await desk.finish_errands()

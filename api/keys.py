@@ -4,12 +4,16 @@ import hashlib
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Annotated, Final
 
 from fastapi import Depends, Request
 
 from shared import db
 from shared.errors import Unauthorized
+
+MAX_IDENTITY: Final = 256
+"""Characters of an identity's id."""
 
 REMEMBERED: Final = 10.0
 """Seconds that a process trusts a looked-up key; a revoked key works that much longer at most."""
@@ -36,6 +40,14 @@ def hint(key: str) -> str:
     return f"{key[:6]}…{key[-2:]}" if len(key) >= 20 else "…"
 
 
+@dataclass(frozen=True, slots=True)
+class Holder:
+    """Whom a key belongs to: a project, and perhaps one of its identities."""
+
+    project_id: str
+    identity_id: str | None
+
+
 class KeyRing:
     """Which project a key opens."""
 
@@ -43,17 +55,21 @@ class KeyRing:
         """Begin with nothing remembered."""
         self._clock = clock
         self._pool = pool
-        self._known: dict[bytes, tuple[str, float]] = {}
+        self._known: dict[bytes, tuple[Holder, float]] = {}
 
     async def project(self, key: str) -> str:
         """Return the id of the project that `key` belongs to. Raises InvalidApiKey."""
+        return (await self.holder(key)).project_id
+
+    async def holder(self, key: str) -> Holder:
+        """Return whose key it is. Raises InvalidApiKey."""
         hashed = digest(key)
-        project_id, until = self._known.get(hashed, ("", 0.0))
-        if until > self._clock():
-            return project_id
+        known, until = self._known.get(hashed, (None, 0.0))
+        if until > self._clock() and known is not None:
+            return known
         async with db.connection(self._pool) as session:
             cursor = await session.execute(
-                """SELECT p.id FROM api_keys k JOIN projects p ON p.id = k.project_id
+                """SELECT p.id, k.identity_id FROM api_keys k JOIN projects p ON p.id = k.project_id
                     WHERE k.hash = %s AND k.revoked_at IS NULL AND p.revoked_at IS NULL""",
                 (hashed,),
             )
@@ -63,8 +79,9 @@ class KeyRing:
             raise InvalidApiKey(f"Incorrect API key provided: {hint(key)}.")
         if len(self._known) > 10_000:
             self._known.clear()
-        self._known[hashed] = (row[0], self._clock() + REMEMBERED)
-        return str(row[0])
+        holder = Holder(*row)
+        self._known[hashed] = (holder, self._clock() + REMEMBERED)
+        return holder
 
 
 async def _project(request: Request) -> str:
@@ -73,7 +90,16 @@ async def _project(request: Request) -> str:
     if scheme.lower() != "bearer" or not key.strip():
         raise Unauthorized
     ring: KeyRing = request.state.desk.keys
-    return await ring.project(key.strip())
+    holder = await ring.holder(key.strip())
+    request.state.holder = holder
+    return holder.project_id
+
+
+def identity_of(request: Request) -> str | None:
+    """Tell whom a request is attributed to if its body names nobody: the identity of its header, or its key's."""
+    named = request.headers.get("x-orq-identity-id", "").strip()
+    holder: Holder = request.state.holder
+    return named[:MAX_IDENTITY] or holder.identity_id
 
 
 ProjectId = Annotated[str, Depends(_project)]

@@ -4,13 +4,13 @@ from typing import Any, Final
 
 from fastapi import APIRouter, Request, Response
 from psycopg import sql
-from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from api.create import query
 from api.create.query import Page, Pairs
 from api.desk import Desk
 from api.keys import ProjectId
+from api.paging import paged
 from api.replies import list_object
 from shared import db, snapshot
 from shared.db import Session
@@ -19,8 +19,9 @@ from shared.status import Status
 
 router = APIRouter()
 
-_OUTPUT: Final = sql.SQL("""coalesce((SELECT jsonb_agg(i.item ORDER BY i.position) FROM items i
-                            WHERE i.response_id = r.id AND i.direction = 'output'), '[]') AS output""")
+_STORED: Final = sql.SQL("store AND deleted_at IS NULL")
+_SELECT: Final = sql.SQL(f"""SELECT {snapshot.COLUMNS}, coalesce((SELECT jsonb_agg(i.item ORDER BY i.position) FROM items i
+                            WHERE i.response_id = r.id AND i.direction = 'output'), '[]') AS output FROM responses r""")
 
 
 @router.get("/v1/responses")
@@ -29,13 +30,15 @@ async def responses(request: Request, project_id: ProjectId) -> Response:
     desk: Desk = request.state.desk
     pairs = request.query_params.multi_items()
     page = query.page(pairs)
-    filters = _filters(pairs)
     async with db.connection(desk.pool) as session:
-        rows = await _select(session, project_id, filters, page)
-    more, rows = len(rows) > page.limit, rows[: page.limit]
-    if page.before:
-        rows.reverse()
+        rows, more = await select(session, project_id, pairs, page)
     return list_object([snapshot.render(row, row["output"]) for row in rows], has_more=more)
+
+
+async def select(session: Session, project_id: str, pairs: Pairs, page: Page) -> tuple[list[dict[str, Any]], bool]:
+    """Read a page of stored responses, and whether there is more. Raises InvalidRequest for a filter or a cursor."""
+    conditions = [sql.SQL("project_id = {}").format(sql.Literal(project_id)), _STORED, *_filters(pairs)]
+    return await paged(session, _SELECT, conditions, page, table="responses", alias="r")
 
 
 def _filters(pairs: Pairs) -> list[sql.Composable]:
@@ -60,34 +63,3 @@ def _status(value: str) -> str:
             f"Invalid value: '{value}'. Supported values are: {supported}.", param="status", code="invalid_value"
         )
     return value
-
-
-async def _select(session: Session, project_id: str, filters: list[sql.Composable], page: Page) -> list[dict[str, Any]]:
-    """Read one row more than the page holds, in the page's order (reversed for a page before a cursor)."""
-    conditions = [sql.SQL("project_id = {} AND store AND deleted_at IS NULL").format(sql.Literal(project_id)), *filters]
-    descending = (page.order == "desc") != bool(page.before)
-    if cursor_id := page.after or page.before:
-        edge = await _edge(session, project_id, cursor_id, "after" if page.after else "before")
-        beyond = sql.SQL("(created_at, id) < {}" if descending else "(created_at, id) > {}")
-        conditions.append(beyond.format(edge))
-    statement = sql.SQL("SELECT {}, {} FROM responses r WHERE {} ORDER BY {} LIMIT {}").format(
-        sql.SQL(snapshot.COLUMNS),
-        _OUTPUT,
-        sql.SQL(" AND ").join(conditions),
-        sql.SQL("created_at DESC, id DESC" if descending else "created_at, id"),
-        sql.Literal(page.limit + 1),
-    )
-    async with session.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(statement)
-        return await cursor.fetchall()
-
-
-async def _edge(session: Session, project_id: str, response_id: str, name: str) -> sql.Composable:
-    """Find a cursor's place in the order. Raises InvalidRequest."""
-    cursor = await session.execute(
-        "SELECT created_at FROM responses WHERE id = %s AND project_id = %s", (response_id, project_id)
-    )
-    row = await cursor.fetchone()
-    if row is None:
-        raise InvalidRequest(f"No response with id '{response_id}' is in this list.", param=name, code="invalid_value")
-    return sql.SQL("({}, {})").format(sql.Literal(row[0]), sql.Literal(response_id))

@@ -7,12 +7,13 @@ from typing import Final
 from fastapi import APIRouter, Request, Response
 
 from api import store, waiting
-from api.accept import Accepted, accept, new_response
+from api.accept import Accepted, accept
 from api.body import read_body
 from api.create import query
 from api.create.request import CreateRequest, Limits, parse
 from api.desk import Desk
-from api.keys import ProjectId
+from api.keys import ProjectId, identity_of
+from api.prepare import prepare
 from api.replies import ResponseId, ResponseNotFound, json_reply, list_reply
 from api.stream import EventStream
 from api.waiting import Reader
@@ -34,7 +35,8 @@ async def create(request: Request, project_id: ProjectId) -> Response:
     raw = await read_body(request, desk.settings.max_body)
     wanted = parse(raw, limits=Limits(max_items=desk.settings.max_items, max_tools=desk.settings.max_tools))
     key = request.headers.get("idempotency-key")
-    new = new_response(desk, project_id, wanted, key=key, raw=raw)
+    wanted = wanted.attributed_to(identity_of(request))
+    new = await prepare(desk, project_id, wanted, key=key, raw=raw)
     if wanted.background and not wanted.stream:
         accepted = await accept(desk, new)
         return json_reply(accepted.created or await _snapshot(desk, project_id, accepted.id))

@@ -1,6 +1,7 @@
 """How a response enters: stored in one statement with everything that is already certain. Then it cannot be lost."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from psycopg.types.json import Jsonb
@@ -9,6 +10,7 @@ from shared import frames, snapshot
 from shared.db import Session
 from shared.frames import Page
 from shared.items import Item, Json
+from shared.vault import Vault, put
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,6 +36,8 @@ class NewResponse:
     parent_id: str | None = None
     parent_call_id: str | None = None
     depth: int = 0
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """The values of the plan's secrets by their ids."""
     idempotency_key: str | None = None
     request_hash: bytes = b""
 
@@ -45,7 +49,8 @@ WITH made AS (
                            deadline_at)
     VALUES (%(id)s, %(project_id)s, 'queued', 'ready', %(model)s, %(body)s, %(request)s, %(previous_response_id)s,
             %(background)s, %(store)s, %(identity)s->>'id', %(thread)s->>'id', %(agent)s, %(parent_id)s, %(parent_call_id)s,
-            %(depth)s, %(last_seq)s, now() + interval '2 seconds', to_timestamp(%(created_at)s), now() + %(max_execution_time)s * interval '1 second')
+            %(depth)s, %(last_seq)s, now() + interval '2 seconds', to_timestamp(%(created_at)s),
+            now() + %(max_execution_time)s * interval '1 second')
  RETURNING id, project_id),
 given AS (
     INSERT INTO items (response_id, direction, position, project_id, id, item)
@@ -73,8 +78,8 @@ SELECT project_id, t.id, t.tags FROM made, jsonb_to_record(%(thread)s) AS t(id t
 """One statement, so one round trip, and all of it or nothing."""
 
 
-async def insert(session: Session, new: NewResponse) -> None:
-    """Write the response, its input items, its first events, and who asked for it."""
+async def insert(session: Session, new: NewResponse, *, vault: Vault | None = None) -> None:
+    """Write the response, its input items, its first events, who asked for it, and its secrets, sealed in the `vault`."""
     await session.execute(
         _INSERT,
         {
@@ -99,6 +104,9 @@ async def insert(session: Session, new: NewResponse) -> None:
             "items": Jsonb(new.items),
         },
     )
+    if new.secrets:
+        assert vault is not None  # noqa: S101  # whoever makes secrets has one
+        await put(session, vault, new.project_id, new.secrets, response_id=new.id)
 
 
 def created(new: NewResponse) -> Json:

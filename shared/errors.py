@@ -69,6 +69,14 @@ class MethodNotAllowed(RondoError):
     code: ClassVar[str | None] = "method_not_allowed"
 
 
+class Conflict(RondoError):
+    """The request does not fit the state that its object is in."""
+
+    status_code: int = 409
+    type: str = "invalid_request_error"
+    code: ClassVar[str | None] = "conflict"
+
+
 class TooLarge(RondoError):
     """The request body is too large."""
 

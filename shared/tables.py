@@ -48,6 +48,8 @@ class ApiKey(SQLModel, table=True):
     project_id: str = Field(foreign_key="projects.id", index=True)
     name: str
     prefix: str
+    identity_id: str | None = None
+    """Whose key it is: responses that name no identity are attributed to this one."""
     hash: bytes = Field(sa_column=Column(LargeBinary, nullable=False, unique=True))
     created_at: datetime = _time(nullable=False, now=True)
     revoked_at: datetime | None = _time()

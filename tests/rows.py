@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from psycopg.rows import dict_row
 
+from agents.resolve import MAX_ITERATIONS
 from api.create.request import Limits, parse
 from shared import db, entry, frames, ids
 from shared.entry import NewResponse
@@ -46,7 +47,7 @@ def new_response(project_id: str, *, max_execution_time: float = 3600.0, **field
         request={
             "sampling": asdict(wanted.sampling),
             "passthrough": wanted.passthrough,
-            "max_iterations": wanted.limits.max_iterations,
+            "max_iterations": wanted.limits.max_iterations or MAX_ITERATIONS,
         },
         items=wanted.items,
         page=Page(0, 0, b""),

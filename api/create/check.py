@@ -193,6 +193,17 @@ def record(value: Any, path: str, *, members: Mapping[str, Check], required: tup
     return checked if closed else {**value, **checked}
 
 
+def body(value: Json, *, members: Mapping[str, Check], required: tuple[str, ...] = ()) -> Json:
+    """Take a whole body with these members: as a closed record, with paths that begin at its members."""
+    for name in required:
+        if value.get(name) is None:
+            raise missing(name)
+    for name in value:
+        if name not in members:
+            raise unknown(name, members)
+    return {name: check(given, name) for name, check in members.items() if (given := value.get(name)) is not None}
+
+
 def _distance(one: str, other: str) -> int:
     """Count the edits (insert, delete, replace a character) between two words; words of very different length are just far."""
     if abs(len(one) - len(other)) > 2:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from api.create import check, items, text, tools
+from api.create import check, items, text, tools, variables
 from api.create.check import Check
 from shared.errors import InvalidRequest
 from shared.items import Json
@@ -106,9 +106,8 @@ _short = partial(check.string, most=256)
 _tags = partial(check.array, of=partial(check.string, least=1, most=128), most=64, expected="an array of strings")
 _strings = partial(check.array, of=partial(check.string, least=1, most=1024), most=16, expected="an array of strings")
 _penalty = partial(check.number, low=-2, high=2)
-_limit_rejected = partial(check.unsupported, why="This limit is not enforced, so it is not accepted.")
 
-_IDENTITY: Final[Mapping[str, Check]] = {
+IDENTITY: Final[Mapping[str, Check]] = {
     "id": _id,
     "display_name": _short,
     "email": partial(check.string, most=320),
@@ -116,14 +115,16 @@ _IDENTITY: Final[Mapping[str, Check]] = {
     "metadata": _labels,
     "tags": _tags,
 }
-_identity = partial(check.record, members=_IDENTITY, required=("id",))
+_identity = partial(check.record, members=IDENTITY, required=("id",))
 _thread = partial(check.record, members={"id": _id, "tags": _tags}, required=("id",))
 _limits = partial(
     check.record,
     members={
         "max_iterations": partial(check.integer, low=1, high=1000),
         "max_execution_time": partial(check.number, low=1, high=604_800),
-        **dict.fromkeys(("max_cost", "max_depth", "tool_timeout"), _limit_rejected),
+        "max_cost": partial(check.number, low=0, high=1_000_000),
+        "max_depth": partial(check.integer, low=0, high=16),
+        "tool_timeout": partial(check.number, low=1, high=3600),
     },
 )
 _CACHE_CONTROL: Final[Mapping[str, Check]] = {
@@ -148,7 +149,9 @@ FIELDS: Final[Mapping[str, Field]] = {
         "Further output to put into the response, where the provider has it.",
         partial(check.array, of=partial(check.choice, allowed=INCLUDES), most=64, expected="an array of strings"),
     ),
-    "tools": _used("Functions, custom tools, hosted tools of the provider, and server tools.", tools.parse),
+    "tools": _used(
+        "Functions, custom tools, MCP servers, server tools, saved tools, and hosted tools of the provider.", tools.parse
+    ),
     "tool_choice": _used("Which tools the model may or must call.", tools.choice),
     "parallel_tool_calls": _used("Whether the model may call several tools at once.", check.boolean),
     "max_tool_calls": _used("Server tool calls after which no more are run.", partial(check.integer, low=1, high=1_000_000)),
@@ -171,7 +174,16 @@ FIELDS: Final[Mapping[str, Field]] = {
         "Another place for `identity` and `thread`.",
         partial(check.record, members={"identity": _identity, "thread": _thread}),
     ),
-    "limits": _used("`max_iterations` (model calls) and `max_execution_time` (seconds).", _limits),
+    "limits": _used(
+        "`max_iterations` (model calls), `max_execution_time` (seconds), `max_cost` (USD), `max_depth` (of delegation), "
+        "`tool_timeout` (seconds).",
+        _limits,
+    ),
+    "variables": _used("Values for templates, by name: a scalar, `{value}` or `{value, secret}`.", variables.parse),
+    "template_engine": _used(
+        "`text`, `jinja` or `mustache`; with it, or with `variables`, `instructions` and the input's texts are templates.",
+        partial(check.choice, allowed=("text", "jinja", "mustache")),
+    ),
     "on_disconnect": _used(
         "Whether a client that goes away cancels the response.", partial(check.choice, allowed=("cancel", "continue"))
     ),
@@ -202,8 +214,6 @@ FIELDS: Final[Mapping[str, Field]] = {
     "tags": _ignored("A trace's tags; there are no traces yet.", _tags),
     "prompt": _rejected("Stored prompts are not supported. Send 'instructions' and 'input' instead."),
     "context_management": _rejected("Contexts are not compacted. Use 'truncation': 'auto', or shorten the input."),
-    "variables": _rejected("Templates are not supported yet. Send the finished text."),
-    "template_engine": _rejected("Templates are not supported yet. Send the finished text."),
     "memory": _rejected("Memory stores are not supported."),
     "fallbacks": _rejected("Requests are not sent to other models yet."),
     "load_balancer": _rejected("Requests are not spread over models yet."),

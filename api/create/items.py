@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from agents.tools import registry
 from api.create import check, parts
 from api.create.check import Check
+from api.create.server_tools import BUILT_IN
 from shared import ids
 from shared.items import Item, Json, Part
 
@@ -152,6 +152,8 @@ KINDS: Final[Mapping[str, Kind]] = {
     "multi_agent_call_output": _kind("maco", call_id=_name),
     "agent_message": _kind("am"),
     "configuration_update": _kind("cfg"),
-    **dict.fromkeys(registry.TOOLS, _kind("orq", call_id=_name)),
+    **dict.fromkeys(
+        (*BUILT_IN, "orq:http", "orq:code", "orq:retrieve_agents", "orq:call_sub_agent"), _kind("orq", call_id=_name)
+    ),
 }
 """Every item type that a client may send. `orq:` items are results of server tools, sent back by clients that keep history."""

@@ -1,15 +1,19 @@
 """A create request: its bytes become one value, or one error, the same one that OpenAI's API would report first."""
 
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, TypeAlias
 
 import orjson
 
+from agents import specs
 from agents.models.base import Sampling
-from api.create import check, tools
+from agents.plan import Engine
+from api.create import check, tools, variables
 from api.create.fields import FIELDS, MOVED, Effect
 from shared.errors import InvalidRequest
 from shared.items import Item, Json
+from shared.snapshot import ECHO
 
 MAX_DEPTH: Final = 128
 """Levels of nesting in a body; deeper values could not be written as JSON again once they stand inside an event."""
@@ -27,10 +31,13 @@ class Limits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunLimits:
-    """What bounds a run: model calls, and seconds from its creation (None: the server's own bound)."""
+    """What bounds a run, as far as the client says: model calls, seconds in all, USD, delegations, seconds of a call."""
 
-    max_iterations: int = 25
+    max_iterations: int | None = None
     max_execution_time: float | None = None
+    max_cost: float | None = None
+    max_depth: int | None = None
+    tool_timeout: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +62,27 @@ class CreateRequest:
     thread: Json | None
     metadata: dict[str, str]
     limits: RunLimits
+    variables: dict[str, Json]
+    """`{value, secret}` by name."""
+    engine: Engine | None
+    given: frozenset[str]
+    """The names of the fields that the client gave."""
+    tools: list[Json]
+    """As they were given: the echo in `body` hides what may be secret."""
+    shape: Json
+    """What the client said of the answer's shape: tool_choice, parallel_tool_calls, reasoning, truncation, text."""
+
+    @property
+    def templated(self) -> bool:
+        """Whether instructions and input are templates: texts full of braces, such as code, are not unless it is said."""
+        return bool(self.given & {"variables", "template_engine"})
+
+    def attributed_to(self, identity_id: str | None) -> "CreateRequest":
+        """Return the request with an identity, unless it names one itself."""
+        if identity_id is None or self.identity is not None:
+            return self
+        identity = {"id": identity_id}
+        return replace(self, identity=identity, body={**self.body, "identity": identity})
 
     @property
     def provider(self) -> str:
@@ -79,7 +107,7 @@ def parse(raw: bytes | Json, *, limits: Limits) -> CreateRequest:
     The order is fixed: required fields, unknown fields, types and values field by field, fields that exclude each other, an
     empty input, the form of the model's name. Nothing here looks anything up.
     """
-    body = _object(raw)
+    body = object_of(raw)
     _require(body)
     _refuse_unknown(body)
     _bound(body, limits)
@@ -94,8 +122,8 @@ def parse(raw: bytes | Json, *, limits: Limits) -> CreateRequest:
     return _request(values)
 
 
-def _object(raw: bytes | Json) -> Json:
-    """Read the JSON, and make sure that it can be stored and written again."""
+def object_of(raw: bytes | Json) -> Json:
+    """Read a JSON object, and make sure that it can be stored and written again. Raises InvalidRequest."""
     body: Any = raw
     if isinstance(raw, bytes):
         try:
@@ -216,53 +244,44 @@ def _request(values: Json) -> CreateRequest:
         identity=values.get("identity"),
         thread=values.get("thread"),
         metadata=values.get("metadata", {}),
-        limits=RunLimits(**{name: given for name, given in values.get("limits", {}).items() if given is not None}),
+        limits=RunLimits(**values.get("limits", {})),
+        variables=values.get("variables", {}),
+        engine=values.get("template_engine"),
+        given=frozenset(values),
+        tools=values.get("tools", []),
+        shape={
+            **{
+                name: values[name]
+                for name in ("tool_choice", "parallel_tool_calls", "reasoning", "truncation")
+                if name in values
+            },
+            "text": _text(values),
+        },
     )
 
 
 def _echo(values: Json) -> Json:
     """Write the members that clients read back, with the defaults they expect."""
     tier = values.get("service_tier", "auto")
-    defaults: Json = {
-        "background": False,
-        "instructions": None,
-        "max_output_tokens": None,
-        "max_tool_calls": None,
-        "model": None,
-        "parallel_tool_calls": True,
-        "previous_response_id": None,
-        "conversation": None,
-        "prompt": None,
-        "prompt_cache_key": None,
-        "prompt_cache_retention": None,
-        "safety_identifier": None,
-        "store": True,
-        "temperature": 1.0,
-        "tool_choice": "auto",
-        "tools": [],
-        "top_logprobs": 0,
-        "top_p": 1.0,
-        "presence_penalty": 0.0,
-        "frequency_penalty": 0.0,
-        "truncation": "disabled",
-        "user": None,
-        "metadata": {},
-        "identity": None,
-        "thread": None,
-    }
     return {
-        **{name: values.get(name, default) for name, default in defaults.items()},
-        **{
-            name: values[name]
-            for name in ("top_k", "stop_sequences", "prompt_cache_options", "cache_control")
-            if name in values
-        },
-        "reasoning": {"effort": None, "summary": None, **values.get("reasoning", {})},
-        "text": {"format": {"type": "text"}, "verbosity": values.get("verbosity", "medium"), **values.get("text", {})},
+        **{name: values[name] if name in values else copy(default) for name, default in ECHO.items()},
+        **{name: values[name] for name in _ECHOED_IF_GIVEN if name in values},
+        **({"tools": [specs.shown(tool) for tool in values["tools"]]} if values.get("tools") else {}),
+        **({"variables": variables.shown(values["variables"])} if "variables" in values else {}),
+        "reasoning": {**ECHO["reasoning"], **values.get("reasoning", {})},
+        "text": {**ECHO["text"], **_text(values)},
         "service_tier": "default" if tier == "auto" else tier,
     }
 
 
+def _text(values: Json) -> Json:
+    """Read `text`, with the verbosity that may also stand beside it."""
+    beside = {"verbosity": values["verbosity"]} if "verbosity" in values else {}
+    return {**beside, **values.get("text", {})}
+
+
+_SHAPE: Final = ("tool_choice", "parallel_tool_calls", "reasoning", "truncation")
+_ECHOED_IF_GIVEN: Final = ("top_k", "stop_sequences", "prompt_cache_options", "cache_control")
 _PASSED: Final = (*(name for name, field in FIELDS.items() if field.effect is Effect.PASSED), "include", "metadata")
 _SAMPLING: Final = (
     *("temperature", "top_p", "top_k", "top_logprobs"),

@@ -9,23 +9,22 @@ from collections.abc import Collection, Mapping
 from functools import partial
 from typing import Any, Final
 
+from agents import specs
 from agents.tools import registry
-from api.create import check, schemas
+from api.create import check, schemas, server_tools
 from api.create.check import Check
+from api.create.server_tools import BUILT_IN, SERVER
 from shared.errors import InvalidRequest
 from shared.items import Json
 
-SERVER: Final = tuple(registry.TOOLS)
-"""Tools that workers run themselves."""
-
 HOSTED: Final = (
     *("web_search", "web_search_2025_08_26", "web_search_preview", "web_search_preview_2025_03_11"),
-    *("file_search", "computer", "computer_use", "computer_use_preview", "code_interpreter", "image_generation", "mcp"),
+    *("file_search", "computer", "computer_use", "computer_use_preview", "code_interpreter", "image_generation"),
     *("local_shell", "shell", "apply_patch", "tool_search", "programmatic_tool_calling"),
 )
 """Tools that the model's provider runs, or that a client and the provider understand between them."""
 
-TYPES: Final = ("function", "custom", "namespace", *HOSTED, *SERVER)
+TYPES: Final = ("function", "custom", "namespace", "mcp", *HOSTED, *SERVER)
 MODES: Final = ("none", "auto", "required")
 
 _NAME: Final = re.compile(r"[a-zA-Z0-9_-]+")
@@ -53,8 +52,10 @@ def parse(value: Any, path: str, *, types: Collection[str] = TYPES) -> list[Json
 
 def _called(tool: Json) -> str | None:
     """Tell the name by which a model, or a choice, calls a tool; hosted tools go by their type."""
-    if tool["type"] in SERVER:
+    if tool["type"] in BUILT_IN:
         return registry.model_name(tool["type"])
+    if specs.is_saved(tool):
+        return None
     name: str | None = tool["name"] if tool["type"] in {"function", "custom", "namespace"} else None
     return name
 
@@ -72,6 +73,8 @@ def _tool(value: Any, path: str, *, types: Collection[str]) -> Json:
             code="invalid_value",
         )
     match check.choice(kind, f"{path}.type", allowed=types):
+        case "function" | "mcp" if specs.is_saved(tool):
+            return server_tools.saved(tool, path)
         case "function":
             return _function(tool, path)
         case "custom":
@@ -79,7 +82,11 @@ def _tool(value: Any, path: str, *, types: Collection[str]) -> Json:
         case "namespace":
             return check.record(tool, path, members=_NAMESPACE, required=("name", "tools"), closed=False)
         case "mcp":
-            return _without_credentials(tool, path)
+            return server_tools.server(tool, path)
+        case kind if kind in BUILT_IN:
+            return server_tools.built_in(tool, path)
+        case kind if kind in SERVER:
+            return server_tools.saved(tool, path)
         case _:
             return dict(tool)
 
@@ -90,16 +97,6 @@ def _function(tool: Json, path: str) -> Json:
     if checked.get("parameters") is not None:
         schemas.function_parameters(checked["parameters"], f"{path}.parameters", name=checked["name"])
     return {"description": None, "parameters": None, "strict": None, **checked}
-
-
-def _without_credentials(tool: Json, path: str) -> Json:
-    """Refuse an MCP server's secrets: tools are stored and echoed as they are, and secrets may be neither."""
-    for member in ("headers", "authorization"):
-        if tool.get(member):
-            check.unsupported(
-                tool[member], f"{path}.{member}", why="Credentials in a tool would be stored and echoed in clear."
-            )
-    return dict(tool)
 
 
 _FUNCTION: Final[Mapping[str, Check]] = {"name": _name, "description": _description, "strict": check.boolean}
@@ -131,12 +128,12 @@ def _one(value: Any, path: str) -> Json:
     kind = check.mapping(value, path).get("type")
     if kind is None:
         raise check.missing(f"{path}.type")
-    match check.choice(kind, f"{path}.type", allowed=("function", "custom", *HOSTED, *SERVER)):
+    match check.choice(kind, f"{path}.type", allowed=("function", "custom", "mcp", *HOSTED, *BUILT_IN)):
         case "function" | "custom":
             return check.record(value, path, members={"name": _name}, required=("name",), closed=False)
         case "mcp":
             return check.record(value, path, members={"server_label": _label, "name": _label}, closed=False)
-        case kind if kind in SERVER:
+        case kind if kind in BUILT_IN:
             return {"type": "function", "name": registry.model_name(kind)}
         case _:
             return dict(value)
@@ -174,10 +171,11 @@ def _fits(chosen: Json, tool: Json) -> bool:
     """Whether a choice means this tool: by its name, its server's label, or its type alone."""
     match chosen["type"]:
         case "function" | "custom" as kind:
-            same_kind = tool["type"] == kind or (kind == "function" and tool["type"] in SERVER)
-            return same_kind and _called(tool) == chosen["name"]
+            same_kind = tool["type"] == kind or (kind == "function" and tool["type"] in BUILT_IN)
+            return specs.is_saved(tool) or (same_kind and _called(tool) == chosen["name"])
         case "mcp":
-            return tool["type"] == "mcp" and chosen.get("server_label") in {None, tool.get("server_label")}
+            label = tool.get("server_label") or tool.get("key")
+            return specs.is_saved(tool) or (tool["type"] == "mcp" and chosen.get("server_label") in {None, label})
         case kind:
             return bool(tool["type"] == kind)
 

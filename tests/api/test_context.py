@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -98,7 +99,8 @@ async def finished(pool: db.Pool, project_id: str, said: list[Item], *, status: 
 
 async def resolve(pool: db.Pool, project_id: str, items: list[Item], parent: str | None = None) -> list[Item]:
     async with db.transaction(pool) as session:
-        return await context.resolve(session, project_id, items, parent)
+        new = replace(rows.new_response(project_id), items=items, previous_response_id=parent)
+        return (await context.resolve(session, new)).items
 
 
 def test_an_output_answers_its_parents_call(database_url: str) -> None:

@@ -5,8 +5,10 @@ from typing import Any
 import orjson
 import pytest
 
+from api.create import check
 from api.create.fields import FIELDS, Effect
 from api.create.request import Limits, parse
+from api.create.server_tools import SERVER
 from shared.errors import InvalidRequest
 
 LIMITS = Limits(max_items=50, max_tools=8)
@@ -185,10 +187,10 @@ FAULTS: list[tuple[dict[str, Any], str | None, str | None, str]] = [
         "Invalid 'tools[1].name': there is already a tool named 'orq_datetime'. Names of tools must be unique.",
     ),
     (
-        {"tools": [{"type": "orq:web_search"}]},
+        {"tools": [{"type": "orq:telepathy"}]},
         "invalid_value",
         "tools[0].type",
-        "Invalid value: 'orq:web_search'. The server tools are: 'orq:current_date' and 'orq:datetime'.",
+        f"Invalid value: 'orq:telepathy'. The server tools are: {check.listed(SERVER)}.",
     ),
     (
         {"tools": [FUNCTION], "tool_choice": {"type": "function", "function": {"name": "f"}}},
@@ -245,10 +247,10 @@ FAULTS: list[tuple[dict[str, Any], str | None, str | None, str]] = [
         "Unsupported parameter: 'conversation'. Conversations are not supported yet.",
     ),
     (
-        {"limits": {"max_cost": 1.5}},
-        "unsupported_parameter",
+        {"limits": {"max_cost": -1}},
+        "decimal_below_min_value",
         "limits.max_cost",
-        "Unsupported parameter: 'limits.max_cost'. This limit is not enforced, so it is not accepted.",
+        "Invalid 'limits.max_cost': decimal below minimum value. Expected a value >= 0, but got -1 instead.",
     ),
     (
         {"moderation": {"model": "m", "policy": {"input": {"mode": "block"}}}},

@@ -281,9 +281,10 @@ def test_identity_and_thread_may_stand_under_orq() -> None:
 
 
 def test_limits_have_defaults() -> None:
-    assert accepted().limits == RunLimits(max_iterations=25, max_execution_time=None)
-    assert accepted(limits={"max_iterations": 3, "max_execution_time": 60, "max_cost": 0}).limits == RunLimits(
-        max_iterations=3, max_execution_time=60.0
+    assert accepted().limits == RunLimits()
+    given = {"max_iterations": 3, "max_execution_time": 60, "max_cost": 0, "max_depth": 2, "tool_timeout": 5}
+    assert accepted(limits=given).limits == RunLimits(
+        max_iterations=3, max_execution_time=60.0, max_cost=0.0, max_depth=2, tool_timeout=5.0
     )
 
 
@@ -291,7 +292,7 @@ def test_an_empty_input_continues_a_response() -> None:
     assert accepted(input=[], previous_response_id="resp_1").items == []
 
 
-@pytest.mark.parametrize("name", ["fallbacks", "plugins", "guardrails", "context_management", "variables"])
+@pytest.mark.parametrize("name", ["fallbacks", "plugins", "guardrails", "context_management"])
 def test_an_empty_list_of_what_is_not_supported_asks_for_nothing(name: str) -> None:
     assert accepted(**{name: []}).body == accepted().body
 

@@ -65,9 +65,8 @@ def fits(row: dict[str, Any], pairs: list[tuple[str, str]]) -> bool:
 
 async def page_of(pool: db.Pool, project_id: str, pairs: list[tuple[str, str]], page: Page) -> list[str]:
     async with db.connection(pool) as session:
-        found = await listing._select(session, project_id, listing._filters(pairs), page)
-    ids = [row["id"] for row in found[: page.limit]]
-    return ids[::-1] if page.before else ids
+        found, _ = await listing.select(session, project_id, pairs, page)
+    return [row["id"] for row in found]
 
 
 async def walk(pool: db.Pool, project_id: str, pairs: list[tuple[str, str]], order: str, limit: int) -> list[list[str]]:
@@ -114,7 +113,7 @@ def test_a_cursor_that_is_foreign_is_unknown(database_url: str) -> None:
             mine, other = await rows.add_project(pool), await rows.add_project(pool)
             foreign = await rows.add_response(pool, other)
             for cursor in (foreign, "resp_unknown"):
-                with pytest.raises(InvalidRequest, match=f"No response with id '{cursor}' is in this list"):
+                with pytest.raises(InvalidRequest, match=f"No object with id '{cursor}' is in this list"):
                     await page_of(pool, mine, [], Page(after=cursor))
 
     asyncio.run(main())

@@ -113,6 +113,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("tool_id", "number"),
         sa.UniqueConstraint("tool_id", "version"),
     )
+    op.add_column("api_keys", sa.Column("identity_id", sa.String(), nullable=True))
     op.add_column("responses", sa.Column("parent_id", sa.String(), nullable=True))
     op.add_column("responses", sa.Column("parent_call_id", sa.String(), nullable=True))
     op.add_column("responses", sa.Column("depth", sa.BigInteger(), server_default="0", nullable=False))
@@ -159,6 +160,7 @@ def downgrade() -> None:
     op.drop_column("responses", "depth")
     op.drop_column("responses", "parent_call_id")
     op.drop_column("responses", "parent_id")
+    op.drop_column("api_keys", "identity_id")
     op.drop_table("tool_versions")
     op.drop_index("secrets_of_tool", table_name="secrets", postgresql_where=sa.text("tool_id IS NOT NULL"))
     op.drop_index("secrets_of_response", table_name="secrets", postgresql_where=sa.text("response_id IS NOT NULL"))
