@@ -16,7 +16,19 @@ from agents.models.base import (
     ToolCallDone,
     ToolCallStarted,
 )
-from agents.parts import ARGUMENTS, INPUT, REASONING, REFUSAL, SUMMARY, TEXT, Ending, OpenCall, OpenItem
+from agents.parts import (
+    ARGUMENTS,
+    INPUT,
+    MCP_ARGUMENTS,
+    REASONING,
+    REFUSAL,
+    SUMMARY,
+    TEXT,
+    Ending,
+    Growing,
+    OpenCall,
+    OpenItem,
+)
 from shared.frames import Emit
 from shared.items import Item, Json
 
@@ -27,6 +39,9 @@ _PREFIXES: Final = {
     "function_call_output": "fco",
     "custom_tool_call": "ctc",
     "custom_tool_call_output": "ctco",
+    "mcp_call": "mcp",
+    "mcp_list_tools": "mcpl",
+    "mcp_approval_request": "mcpr",
 }
 _MESSAGE: Final[Json] = {"type": "message", "role": "assistant", "content": []}
 _REASONING: Final[Json] = {"type": "reasoning", "summary": []}
@@ -53,14 +68,14 @@ class Output:
         """Whether the model has put out anything."""
         self._emit = emit
         self._new_id = new_id
-        self._finished: dict[int, Item] = {}
+        self._items: dict[int, Item] = {}
         self._open: OpenItem | None = None
         self._calls: dict[str, OpenCall] = {}
 
     @property
     def items(self) -> list[Item]:
-        """The finished items, in the order of their output indexes."""
-        return [self._finished[index] for index in sorted(self._finished)]
+        """The items on record, in the order of their output indexes: finished ones, and calls that wait for their results."""
+        return [self._items[index] for index in sorted(self._items)]
 
     def hear(self, event: ModelEvent) -> None:
         """Take the model's next event."""
@@ -85,15 +100,47 @@ class Output:
 
     def put(self, item: Item) -> Item:
         """Put out an item that is already whole, and return it, with an id if it had none."""
+        index, item = self.announce(item)
+        return self.finish(index, item)
+
+    def announce(self, item: Item) -> tuple[int, Item]:
+        """Say that an item begins, which `finish` ends; return its output index, and it, with an id if it had none."""
         self._end_open("completed")
         if not item.get("id"):
             prefix, _, _ = item["type"].partition(":")
             item = {"id": self._new_id(_PREFIXES.get(item["type"], prefix)), **item}
-        index = self._next()
+        index = self.reserve()
         self._emit("response.output_item.added", output_index=index, item=item)
+        return index, item
+
+    def finish(self, index: int, item: Item) -> Item:
+        """Say that an announced item ends, and return it."""
         self._emit("response.output_item.done", output_index=index, item=item)
-        self._finished[index] = item
+        return self.keep(index, item)
+
+    def put_mcp_call(self, item: Item) -> tuple[int, Item]:
+        """Put out the call of an MCP server's function, which stays in progress until its result is told."""
+        index, begun = self.announce(item | {"arguments": "", "status": "in_progress"})
+        growing = Growing(self._emit, MCP_ARGUMENTS, item_id=begun["id"], output_index=index)
+        growing.add(item["arguments"])
+        growing.end()
+        self._emit("response.mcp_call.in_progress", output_index=index, item_id=begun["id"])
+        return index, self.keep(index, begun | {"arguments": item["arguments"]})
+
+    def keep(self, index: int, item: Item) -> Item:
+        """Hold the item that stands at an output index, and return it; its events were told."""
+        self._items[index] = item
         return item
+
+    def at(self, index: int) -> Item:
+        """Return the item that stands at an output index."""
+        return self._items[index]
+
+    def reserve(self) -> int:
+        """Take the next output index."""
+        index = self.next_index
+        self.next_index += 1
+        return index
 
     def end(self, status: Ending) -> None:
         """End whatever is still open."""
@@ -167,7 +214,7 @@ class Output:
     def _end_call(self, key: str, status: Ending) -> None:
         call = self._calls.pop(key, None)
         if call is not None:
-            self._finished[call.output_index] = call.end(status)
+            self._items[call.output_index] = call.end(status)
 
     def _end_reasoning(self, opaque: str | None) -> None:
         """End the reasoning item. State that comes after its item was ended, or without one, gets an item of its own."""
@@ -181,18 +228,13 @@ class Output:
             self._finish(self._open, status)
 
     def _finish(self, item: OpenItem, status: Ending, **more: Any) -> None:
-        self._finished[item.output_index] = item.end(status, **more)
+        self._items[item.output_index] = item.end(status, **more)
         self._open = None
 
     def _announce(self, shape: Json) -> tuple[int, Item]:
         """Give an item its id and its output index, and say that it begins."""
         self.spoken = True
-        index = self._next()
+        index = self.reserve()
         item = {"id": self._new_id(_PREFIXES[shape["type"]]), **shape, "status": "in_progress"}
         self._emit("response.output_item.added", output_index=index, item=item)
         return index, item
-
-    def _next(self) -> int:
-        index = self.next_index
-        self.next_index += 1
-        return index

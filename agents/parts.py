@@ -22,6 +22,7 @@ class Words:
 
 ARGUMENTS: Final = Words("response.function_call_arguments.delta", "response.function_call_arguments.done", "arguments")
 INPUT: Final = Words("response.custom_tool_call_input.delta", "response.custom_tool_call_input.done", "input")
+MCP_ARGUMENTS: Final = Words("response.mcp_call_arguments.delta", "response.mcp_call_arguments.done", "arguments")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,16 @@
 """What a model is asked: the context, in the shapes that every adapter knows, and the settings of the response."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
-import orjson
-
+from agents import calls
 from agents.models.base import ModelRequest
 from agents.toolset import Toolset
 from agents.turn import Turn
 from shared.items import CALL_OUTPUTS, CALLS, Item
 
 _PROTECTED = frozenset({"system", "developer"})
+_CALLS = CALLS | {"mcp_call"}
+_MCP = frozenset({"mcp_call", "mcp_list_tools", "mcp_approval_request", "mcp_approval_response"})
 
 
 def build(turn: Turn, toolset: Toolset) -> ModelRequest:
@@ -33,10 +34,11 @@ def build(turn: Turn, toolset: Toolset) -> ModelRequest:
 def items(history: Iterable[Item], toolset: Toolset) -> list[Item]:
     """Turn a history into items that adapters know.
 
-    Results of server tools become the outputs of their calls. No item is given twice. Calls and outputs are given in pairs
-    only, which drops calls that were cut off, and reasoning only before what it led to: providers refuse anything else.
+    Results of server tools become the outputs of their calls, and an MCP call becomes a call and its output. Listings, and
+    requests for approval with their answers, are no model's affair. No item is given twice. Calls and outputs are given in
+    pairs only, which drops calls that were cut off, and reasoning only before what it led to: providers refuse anything else.
     """
-    known = [_known(item, toolset) for item in _once(history)]
+    known = list(_known(_once(history), toolset))
     called = {item["call_id"] for item in known if item.get("type") in CALLS and item.get("status") != "incomplete"}
     paired = called & answered(known)
     return _led_somewhere([item for item in known if _belongs(item, paired)])
@@ -83,15 +85,60 @@ def _once(history: Iterable[Item]) -> list[Item]:
     return kept
 
 
-def _known(item: Item, toolset: Toolset) -> Item:
-    """Rewrite what adapters do not know: results of server tools, and names that the model was offered differently."""
+def _known(history: list[Item], toolset: Toolset) -> Iterator[Item]:
+    """Rewrite what adapters do not know. The outputs of MCP calls wait for the end of the calls that were made at once."""
+    outputs: list[Item] = []
+    asked = {item["id"] for item in history if item.get("type") == "mcp_approval_request" and _is_hosted(item, toolset)}
+    for item in history:
+        type_ = item.get("type")
+        if outputs and type_ not in _CALLS:
+            yield from outputs
+            outputs = []
+        if type_ in _MCP and not _is_hosted(item, toolset) and item.get("approval_request_id") not in asked:
+            pair = _pair(item, toolset) if type_ == "mcp_call" else []
+            yield from pair[:1]
+            outputs += pair[1:]
+        else:
+            yield _rewritten(item, toolset)
+    yield from outputs
+
+
+def _is_hosted(item: Item, toolset: Toolset) -> bool:
+    return item.get("server_label") in toolset.connectors
+
+
+def _pair(item: Item, toolset: Toolset) -> list[Item]:
+    """Make a call and its output of an MCP call; nothing of one that has no result."""
+    if item.get("output") is None and not item.get("error"):
+        return []
+    call_id = item.get("call_id") or item["id"]
+    tool = toolset.owned(item)
+    name = item["name"] if tool is None else tool.offered
+    call = {"type": "function_call", "call_id": call_id, "name": name, "arguments": item["arguments"]}
+    return [call, {"type": "function_call_output", "call_id": call_id, "output": _said(item)}]
+
+
+def _said(item: Item) -> str:
+    """Say an MCP call's output, or its error, as text."""
+    match item.get("error"):
+        case None | "":
+            return calls.text(item["output"])
+        case {"content": [{"text": str(sentence)}, *_]} | {"message": str(sentence)}:
+            return sentence
+        case error:
+            return calls.text(error)
+
+
+def _rewritten(item: Item, toolset: Toolset) -> Item:
+    """Rewrite results of server tools, and names that the model was offered differently."""
     if _is_result(item):
         return {"type": "function_call_output", "call_id": item["call_id"], "output": _told(item)}
-    if item.get("type") in CALLS and item.get("namespace"):
-        tool = toolset.owned(item)
-        if tool is not None and tool.offered != item["name"]:
-            return item | {"name": tool.offered}
-    return item
+    if item.get("type") not in CALLS:
+        return item
+    if "approval_request_id" in item:
+        item = {name: value for name, value in item.items() if name != "approval_request_id"}
+    tool = toolset.owned(item) if item.get("namespace") else None
+    return item if tool is None or tool.offered == item["name"] else item | {"name": tool.offered}
 
 
 def _is_result(item: Item) -> bool:
@@ -100,10 +147,7 @@ def _is_result(item: Item) -> bool:
 
 def _told(result: Item) -> str:
     """Say a server tool's result, or its error, as text."""
-    if result.get("error") is not None:
-        return str(result["error"])
-    value = result.get("result")
-    return value if isinstance(value, str) else orjson.dumps(value).decode()
+    return str(result["error"]) if result.get("error") is not None else calls.text(result.get("result"))
 
 
 def _belongs(item: Item, paired: set[str]) -> bool:

@@ -6,12 +6,15 @@ from contextlib import aclosing
 from dataclasses import dataclass, replace
 from typing import Protocol, cast
 
-from agents import calls, prompt, toolset
-from agents.calls import Gate
+from agents import approvals, calls, compaction, discovery, prompt, toolset
+from agents.calls import Allowance
+from agents.discovery import Discover
+from agents.gate import Gate, Held
+from agents.held import Desk
 from agents.models.base import Finished, Model, ModelError, ModelEvent, ModelRequest
 from agents.output import NewId, Output
 from agents.toolset import Toolset
-from agents.turn import AwaitClient, Continue, Finish, Outcome, RunTools, StepFailed, Turn, Verdict
+from agents.turn import AwaitClient, Continue, Finish, Outcome, RunTools, ServerCall, StepFailed, Turn, Verdict
 from shared import ids
 from shared.frames import Emit
 from shared.items import CALLS, Item
@@ -30,27 +33,40 @@ class _Heard:
 
     finished: Finished
     first_token: float
+    held: list[Held]
 
 
-async def take(turn: Turn, model: Model, emit: Emit, *, new_id: NewId = ids.new, clock: Clock = time.monotonic) -> Outcome:
+async def take(
+    turn: Turn,
+    model: Model,
+    emit: Emit,
+    *,
+    discover: Discover | None = None,
+    new_id: NewId = ids.new,
+    clock: Clock = time.monotonic,
+) -> Outcome:
     """Take one step. It keeps nothing, so that it can be taken again after a crash.
 
-    Raises `StepFailed` if the model fails. However it ends, no item is left open in the log.
+    `discover` asks MCP servers what they offer; without it, their functions are not offered. Raises `StepFailed` if the model
+    fails. However it ends, no item is left open in the log but MCP calls that workers run.
     """
     output = Output(emit, first_index=turn.next_output_index, new_id=new_id)
-    for result in turn.results:
-        output.put(calls.result_item(result))
-    turn = replace(turn, history=turn.history + output.items)
-    if turn.iteration and _awaits_client(turn.history):
-        return Outcome(verdict=AwaitClient(), items=output.items)
-    if turn.iteration >= turn.max_iterations:
-        return Outcome(verdict=Finish("incomplete", "max_iterations"), items=output.items)
-    offered = toolset.offer(turn.body, first=turn.iteration == 0)
+    amended = _tell(turn, output, emit, new_id)
+    turn = replace(turn, history=_amended(turn.history, amended) + output.items)
+    desk = Desk(output, emit, new_id, _allowance(turn))
+    approved = _carry_out(turn, desk)
+    turn = replace(turn, history=turn.history + output.items[len(turn.results) - len(amended) :])
+    verdict = RunTools(tuple(approved)) if approved else _at_rest(turn)
+    if verdict is not None:
+        return Outcome(verdict=verdict, items=output.items, amended=amended)
+    turn = await _discover(turn, discover, output, emit)
+    offered = toolset.offer(turn.body, first=turn.iteration == 0, history=turn.history, delegating=turn.depth < turn.max_depth)
     heard = await _ask(turn, offered, model, output, new_id=new_id, clock=clock)
-    verdict = _decide(turn, offered, output, heard.finished)
+    verdict = _decide(turn, offered, desk, heard)
     return Outcome(
         verdict=verdict,
         items=output.items,
+        amended=amended,
         usage=heard.finished.usage,
         called_model=True,
         first_token=heard.first_token,
@@ -58,13 +74,80 @@ async def take(turn: Turn, model: Model, emit: Emit, *, new_id: NewId = ids.new,
     )
 
 
+def _tell(turn: Turn, output: Output, emit: Emit, new_id: NewId) -> dict[int, Item]:
+    """Put results on record; return the items of earlier steps that they completed."""
+    open_ = {item["call_id"]: item for item in turn.history if _is_open(item)} if turn.results else {}
+    amended: dict[int, Item] = {}
+    for result in turn.results:
+        item = open_.get(result.call_id)
+        if item is not None and result.output_index is not None:
+            index = result.output_index
+            amended[index] = calls.tell(result, emit, output_index=index, item=item, new_id=new_id)
+        else:
+            index = output.reserve()
+            output.keep(index, calls.tell(result, emit, output_index=index, item=None, new_id=new_id))
+    return amended
+
+
+def _is_open(item: Item) -> bool:
+    return item.get("type") == "mcp_call" and item.get("status") == "in_progress" and "call_id" in item
+
+
+def _amended(history: list[Item], amended: dict[int, Item]) -> list[Item]:
+    """Put completed items in the places of those they complete."""
+    if not amended:
+        return history
+    completed = {item["id"]: item for item in amended.values()}
+    return [completed.get(item.get("id", ""), item) for item in history]
+
+
+def _allowance(turn: Turn) -> Allowance:
+    limit = turn.body.get("max_tool_calls")
+    return Allowance(None if limit is None else limit - turn.tool_calls, dict(turn.uses))
+
+
+def _carry_out(turn: Turn, desk: Desk) -> list[ServerCall]:
+    """Do what people decided about calls; return those that were approved."""
+    tools = turn.body.get("tools") or []
+    hosted = toolset.connectors(tools)
+    decisions = [each for each in approvals.decided(turn.history) if each.request["server_label"] not in hosted]
+    carried = [desk.carry_out(decision, tools) for decision in decisions]
+    return [call for call in carried if call is not None]
+
+
+def _at_rest(turn: Turn) -> Verdict | None:
+    """Say what comes next if the model is not asked; None if it is."""
+    if turn.iteration and _awaits_client(turn.history):
+        return AwaitClient()
+    if turn.iteration >= turn.max_iterations:
+        return Finish("incomplete", "max_iterations")
+    if turn.max_cost is not None and turn.spent >= turn.max_cost:
+        return Finish("incomplete", "max_cost")
+    return None
+
+
+async def _discover(turn: Turn, discover: Discover | None, output: Output, emit: Emit) -> Turn:
+    """Before a response's first model call, ask the servers that have not told what they offer."""
+    if turn.iteration or discover is None:
+        return turn
+    specs = discovery.unlisted(turn.body.get("tools") or [], turn.history)
+    if not specs:
+        return turn
+    before = len(output.items)
+    await discovery.run(specs, discover, output, emit)
+    return replace(turn, history=turn.history + output.items[before:])
+
+
 def _awaits_client(history: list[Item]) -> bool:
-    """Say whether the model made a call, since anybody else last spoke, that has no answer: workers have answered theirs."""
+    """Say whether the model asked the client for anything, since anybody else last spoke, that has no answer."""
     answered = prompt.answered(history)
     for item in reversed(history):
-        if item.get("role", "assistant") != "assistant":
+        type_ = item.get("type")
+        if item.get("role", "assistant") != "assistant" or type_ == "mcp_approval_response":
             return False
-        if item.get("type") in CALLS and item.get("status") != "incomplete" and item["call_id"] not in answered:
+        if type_ == "mcp_approval_request":
+            return True
+        if type_ in CALLS and item.get("status") != "incomplete" and item["call_id"] not in answered:
             return True
     return False
 
@@ -72,8 +155,10 @@ def _awaits_client(history: list[Item]) -> bool:
 async def _ask(turn: Turn, offered: Toolset, model: Model, output: Output, *, new_id: NewId, clock: Clock) -> _Heard:
     """Ask the model; if the context is too long and may be cut, ask again with less of it."""
     request = prompt.build(turn, offered)
+    if turn.window is not None and turn.body.get("truncation") == "auto":
+        request = compaction.fit(request, turn.window)
     while True:
-        gate = Gate(offered, turn.history, parallel=request.parallel_tool_calls, new_id=new_id)
+        gate = Gate(offered, turn.history, approval=turn.approval, parallel=request.parallel_tool_calls, new_id=new_id)
         try:
             return await _listen(request, model, output, gate, clock)
         except ModelError as error:
@@ -87,7 +172,7 @@ def _shorter(request: ModelRequest, error: ModelError, turn: Turn) -> ModelReque
     """Make the request with fewer items, if that is what may help and is allowed."""
     if error.code != "context_length_exceeded" or turn.body.get("truncation") != "auto":
         return None
-    items = prompt.drop_oldest(request.items)
+    items = compaction.shorter(request.items)
     return None if items is None else replace(request, items=items)
 
 
@@ -110,18 +195,19 @@ async def _listen(request: ModelRequest, model: Model, output: Output, gate: Gat
         output.end("incomplete")
     if finished is None or first is None:
         raise ModelError("provider_protocol", "The model's answer broke off.")
-    return _Heard(finished, first)
+    return _Heard(finished, first, gate.held)
 
 
-def _decide(turn: Turn, offered: Toolset, output: Output, finished: Finished) -> Verdict:
+def _decide(turn: Turn, offered: Toolset, desk: Desk, heard: _Heard) -> Verdict:
     """Sort the model's calls, tell it about those that nobody will answer, and say what comes next."""
-    limit = turn.body.get("max_tool_calls")
-    budget = None if limit is None else limit - turn.tool_calls
-    made = calls.sort(output.items, offered, budget=budget, cut_off=finished.reason != "stop")
+    reason = heard.finished.reason
+    made = calls.sort(desk.output.items, offered, allowance=desk.allowance, cut_off=reason != "stop")
     for item in made.refused:
-        output.put(item)
-    if finished.reason != "stop":
-        return Finish("incomplete", finished.reason)
+        desk.output.put(item)
+    for held in heard.held:
+        desk.settle(held, made, policy=turn.approval, cut_off=reason != "stop")
+    if reason != "stop":
+        return Finish("incomplete", reason)
     if made.server:
         return RunTools(tuple(made.server))
     if made.client:

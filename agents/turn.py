@@ -53,6 +53,12 @@ class Turn:
     """USD so far, delegated responses included; calls of unknown price count nothing."""
     max_cost: float | None = None
     approval: ApprovalPolicy = "respect_tool"
+    depth: int = 0
+    """How many responses delegated to this one, one through the other."""
+    max_depth: int = 5
+    """A response at this depth is not offered to delegate any further."""
+    window: int | None = None
+    """Tokens that the model can take; None if that is not known, or nothing may be left out of the context."""
     next_output_index: int = 0
     results: list[ToolResult] = field(default_factory=list)
     timeouts: Timeouts = field(default_factory=Timeouts)

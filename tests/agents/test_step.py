@@ -65,7 +65,14 @@ def take(given: Turn, model: Scripted, log: Recording | None = None) -> Outcome:
 
 
 def server(call_id: str = "call_1", arguments: str = "{}") -> ServerCall:
-    return ServerCall(call_id=call_id, tool="orq:current_date", name="orq_current_date", arguments=arguments)
+    return ServerCall(
+        call_id=call_id,
+        tool="orq:current_date",
+        name="orq_current_date",
+        arguments=arguments,
+        effect="pure",
+        timeout=5.0,
+    )
 
 
 def result(call_id: str = "call_1", **told: Any) -> ToolResult:

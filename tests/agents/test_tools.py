@@ -2,20 +2,19 @@
 
 import asyncio
 from collections.abc import Iterator
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from agents.tools import registry
 from agents.tools.base import Tool, ToolError
+from agents.tools.delegates import DELEGATES
 from shared.items import Json
+from tests.agents.tooling import Fixed, a_call
 
-NOW = datetime(2026, 1, 2, 23, 30, 5, 999, tzinfo=UTC)
 
-
-def run(arguments: str, tool: str = "orq:current_date") -> Any:
-    return asyncio.run(registry.run(tool, arguments, now=NOW))
+def run(arguments: str, tool: str = "orq:current_date", *, timeout: float = 5.0, **spec: Any) -> Any:
+    return asyncio.run(registry.run({"type": tool, **spec}, arguments, a_call(timeout=timeout)))
 
 
 @pytest.fixture
@@ -79,16 +78,48 @@ def test_an_unknown_tool_is_an_error() -> None:
 def test_a_tool_is_stopped_when_its_time_is_up(tools: dict[str, Tool]) -> None:
     stopped = []
 
-    async def sleep(_: Json, /, *, now: datetime) -> None:
+    async def sleep(_: Json) -> None:
         try:
             await asyncio.sleep(60)
         finally:
-            stopped.append(now)
+            stopped.append(True)
 
-    tools["orq:sleep"] = Tool(description="", schema={}, effect="pure", timeout=0.01, run=sleep)
+    tools["orq:sleep"] = Fixed(sleep)
     with pytest.raises(ToolError, match=r"took longer than 0\.01 seconds"):
-        run("{}", "orq:sleep")
-    assert stopped == [NOW]
+        run("{}", "orq:sleep", timeout=0.01)
+    assert stopped == [True]
+
+
+def test_what_is_configured_is_put_over_what_the_model_says() -> None:
+    assert run('{"timezone": "UTC"}', configuration={"timezone": "Asia/Tokyo"})["timezone"] == "Asia/Tokyo"
+
+
+def test_what_is_configured_has_to_fit_too() -> None:
+    with pytest.raises(ToolError, match=r"\$\.timezone: 5 is not of type"):
+        run("{}", configuration={"timezone": 5})
+
+
+def test_an_mcp_server_checks_its_arguments_itself(tools: dict[str, Tool]) -> None:
+    tools["mcp"] = Fixed()
+    assert run('{"whatever": 1}', "mcp", configuration={"tenant": "t"}) == {"whatever": 1, "tenant": "t"}
+
+
+@pytest.mark.parametrize("arguments", ["[]", "{"])
+def test_an_mcp_server_is_sent_objects_only(tools: dict[str, Tool], arguments: str) -> None:
+    tools["mcp"] = Fixed()
+    with pytest.raises(ToolError, match=r"^The arguments "):
+        run(arguments, "mcp")
+
+
+@pytest.mark.parametrize("delegate", DELEGATES)
+def test_what_delegates_is_not_run_as_a_tool(delegate: str) -> None:
+    with pytest.raises(ToolError, match="There is no tool"):
+        run("{}", delegate)
+
+
+def test_the_team_is_listed() -> None:
+    team = [{"key": "writer", "display_name": "Writer", "role": "author", "description": "Writes."}]
+    assert run("{}", "orq:retrieve_agents", agents=team) == team
 
 
 def test_a_long_text_is_cut_and_says_so() -> None:
@@ -105,12 +136,8 @@ def test_a_short_value_is_given_as_it_is(value: Any) -> None:
 
 
 def test_what_a_tool_returns_is_bounded(tools: dict[str, Tool]) -> None:
-    async def shout(_: Json, /, *, now: datetime) -> str:
-        return "a" * (registry.MAX_RESULT + now.second)
+    async def shout(_: Json) -> str:
+        return "a" * (registry.MAX_RESULT + 5)
 
-    tools["orq:shout"] = Tool(description="", schema={}, effect="pure", timeout=1, run=shout)
+    tools["orq:shout"] = Fixed(shout)
     assert run("{}", "orq:shout").endswith("[Truncated: these are the first 100000 of 100005 characters.]")
-
-
-def test_every_tools_name_is_one_that_models_allow() -> None:
-    assert [registry.model_name(tool) for tool in registry.TOOLS] == ["orq_current_date", "orq_datetime"]

@@ -35,7 +35,7 @@ def test_a_server_tool_is_offered_as_a_function(type_: str, name: str) -> None:
     assert offered.tools[0]["parameters"]["type"] == "object"
     tool = offered.named(name)
     assert tool is not None
-    assert tool.server == type_
+    assert tool.server == {"type": type_}
 
 
 def test_an_unknown_server_tool_is_not_offered() -> None:
