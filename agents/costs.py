@@ -1,5 +1,6 @@
 """What a model call cost, in US dollars, by published prices. A model without one has no cost, never a guessed one."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -10,15 +11,29 @@ from agents.models.base import Usage
 if TYPE_CHECKING:
     from genai_prices.types import ModelInfo, Provider
 
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """US dollars. The total may be more than what input and output cost: some providers charge for each call."""
+
+    input: Decimal
+    output: Decimal
+    total: Decimal
+
+
+_FREE: Final = Cost(Decimal(0), Decimal(0), Decimal(0))
 _NAMES: Final = {"gemini": "google", "google-ai": "google"}
 """Providers that the price list knows by another name."""
 
 
-def cost(provider: str, model: str, usage: Usage, *, at: datetime | None = None) -> Decimal | None:
+def cost(provider: str, model: str, usage: Usage, *, at: datetime | None = None) -> Cost | None:
     """Price one model call at a time (now, if not given); None if the provider or the model is not listed.
 
-    `provider` is a name such as `openai`: under any other name an instance may be anybody's, whatever wire it speaks.
+    `provider` is a name such as `openai`: under any other name an instance may be anybody's, whatever wire it speaks. The demo
+    costs nothing, which is a price.
     """
+    if provider == "demo":
+        return _FREE
     listed = _listed(_NAMES.get(provider, provider), model)
     if listed is None:
         return None
@@ -32,9 +47,10 @@ def cost(provider: str, model: str, usage: Usage, *, at: datetime | None = None)
             cache_write_tokens=usage.cache_write,
             output_tokens=usage.output,
         )
-        return Decimal(priced.calc_price(counts, owner, genai_request_timestamp=at).total_price)
+        price = priced.calc_price(counts, owner, genai_request_timestamp=at)
     except ValueError:  # counts that contradict each other, such as more cached tokens than tokens
         return None
+    return Cost(price.input_price, price.output_price, price.total_price)
 
 
 def load() -> None:

@@ -17,7 +17,7 @@ from api.prepare import prepare
 from api.replies import ResponseId, ResponseNotFound, json_reply, list_reply
 from api.stream import EventStream
 from api.waiting import Reader
-from shared import bus, db
+from shared import bus, cancellation, db
 from shared.errors import InvalidRequest
 from shared.items import Json
 
@@ -71,11 +71,10 @@ def _dropped(desk: Desk, project_id: str, accepted: Accepted, wanted: CreateRequ
 async def _cancel(desk: Desk, project_id: str, response_id: str) -> None:
     """Cancel in Postgres, then tell the worker and the readers; both would find out by themselves, later."""
     async with db.transaction(desk.pool) as session:
-        cancelled = await store.cancel(session, project_id, response_id)
+        cancelled = await cancellation.cancel(session, project_id, response_id)
         await store.forget(session, response_id)
     if cancelled:
-        nothing = bus.pack(bus.NOTHING, bus.END)
-        await bus.publish(desk.redis, [(bus.CONTROL, f"cancel {response_id}".encode()), (bus.channel(response_id), nothing)])
+        await bus.publish(desk.redis, bus.cancelled(cancelled))
 
 
 async def _snapshot(desk: Desk, project_id: str, response_id: str) -> Json:

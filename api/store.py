@@ -1,16 +1,14 @@
-"""What the API does to responses in Postgres: read, list, cancel, delete. Every statement is scoped to a project."""
+"""What the API does to responses in Postgres: read, list, delete. Every statement is scoped to a project."""
 
 from collections.abc import Sequence
 from typing import Any
 
 from psycopg.rows import dict_row
-from psycopg.types.json import Jsonb
 
-from shared import fold, frames, history, pages, snapshot
+from shared import history, pages, snapshot
 from shared.db import Session
 from shared.entry import NewResponse
 from shared.items import Item, Json
-from shared.status import Status, before
 
 
 async def remember_key(session: Session, new: NewResponse) -> tuple[str, bytes] | None:
@@ -52,51 +50,18 @@ async def object_of(session: Session, row: dict[str, Any]) -> Json:
     if row["phase"] == "done":
         return snapshot.render(row, await pages.output_of(session, row["id"]))
     committed = await pages.output_of(session, row["id"], below=row["next_output_index"])
-    return snapshot.render(row, committed + [item for _, item in await _unfinished(session, row)])
-
-
-async def _unfinished(session: Session, row: dict[str, Any]) -> list[tuple[int, Item]]:
-    """Fold the events that no commit covers yet into items."""
-    mail = await pages.read(session, row["id"], after=row["committed_seq"], limit=100_000)
-    folded = fold.fold(event for page in (mail.pages if mail else []) for event in frames.decode(page.frames))
-    return [(index, item) for index, item in sorted(folded.items.items()) if index >= row["next_output_index"]]
-
-
-async def cancel(session: Session, project_id: str, response_id: str) -> bool:
-    """Make a live response cancelled and keep what it has put out; False if it was over already."""
-    async with session.cursor(row_factory=dict_row) as cursor:
-        await cursor.execute(
-            """UPDATE responses SET status = 'cancelled', phase = 'done', epoch = epoch + 1, finished_at = now(),
-                      lease_until = NULL, wake_at = NULL, waiting_for = NULL
-                WHERE id = %s AND project_id = %s AND status = ANY(%s) RETURNING *""",
-            (response_id, project_id, before(Status.CANCELLED)),
-        )
-        row = await cursor.fetchone()
-    if row is None:
-        return False
-    for index, item in await _unfinished(session, row):
-        stopped = {**item, "status": "incomplete"} if item.get("status") == "in_progress" else item
-        await session.execute(
-            """INSERT INTO items (response_id, direction, position, project_id, id, item)
-               VALUES (%s, 'output', %s, %s, %s, %s)""",
-            (response_id, index, project_id, item["id"], Jsonb(stopped)),
-        )
-    await session.execute(
-        """UPDATE tool_calls SET status = 'failed', error = 'The response was cancelled.', finished_at = now()
-            WHERE response_id = %s AND status = 'pending'""",
-        (response_id,),
-    )
-    return True
+    return snapshot.render(row, committed + [item for _, item in await pages.unfinished(session, row)])
 
 
 async def delete(session: Session, project_id: str, response_id: str) -> None:
-    """Hide a response at once; remove its content, and that of hidden ancestors, once no descendant needs it."""
-    await session.execute(
-        """WITH hidden AS (UPDATE responses SET deleted_at = now() WHERE id = %s AND project_id = %s RETURNING id)
-           DELETE FROM event_pages p USING hidden WHERE p.response_id = hidden.id""",
-        (response_id, project_id),
-    )
-    candidate: str | None = response_id
+    """Hide a response, and all that it delegated, at once; remove their content as soon as no descendant needs it."""
+    hidden = await session.execute(_HIDE, {"id": response_id, "project_id": project_id})
+    for (candidate,) in await hidden.fetchall():
+        await _remove(session, candidate)
+
+
+async def _remove(session: Session, candidate: str | None) -> None:
+    """Remove a hidden response that nothing continues, and then its hidden ancestors likewise."""
     while candidate:
         cursor = await session.execute(
             """DELETE FROM responses r WHERE id = %s AND deleted_at IS NOT NULL
@@ -108,14 +73,32 @@ async def delete(session: Session, project_id: str, response_id: str) -> None:
         candidate = row[0] if row else None
 
 
+_TREE = """
+WITH RECURSIVE tree AS (
+    SELECT id FROM responses WHERE id = %(id)s AND project_id = %(project_id)s
+     UNION
+    SELECT d.id FROM tree JOIN responses d ON d.parent_id = tree.id)
+"""
+_HIDE = f"""{_TREE},
+hidden AS (UPDATE responses r SET deleted_at = now() FROM tree WHERE r.id = tree.id RETURNING r.id),
+gone AS (DELETE FROM event_pages p USING hidden WHERE p.response_id = hidden.id)
+SELECT id FROM hidden
+"""
+
+
 async def forget(session: Session, response_id: str) -> None:
-    """Remove a response that was not to be stored; its client has read the end of it."""
-    await session.execute("DELETE FROM responses WHERE id = %s AND NOT store AND phase = 'done'", (response_id,))
-    await session.execute(
-        """DELETE FROM event_pages WHERE response_id = %s
-              AND NOT EXISTS (SELECT 1 FROM responses WHERE id = %s)""",
-        (response_id, response_id),
-    )
+    """Remove a response that was not to be stored, with all that it delegated; its client has read the end of it."""
+    await session.execute(_FORGET, (response_id,))
+
+
+_FORGET = """
+WITH RECURSIVE tree AS (
+    SELECT id FROM responses WHERE id = %s AND NOT store AND phase = 'done'
+     UNION
+    SELECT d.id FROM tree JOIN responses d ON d.parent_id = tree.id WHERE d.phase = 'done'),
+gone AS (DELETE FROM responses r USING tree WHERE r.id = tree.id)
+DELETE FROM event_pages p USING tree WHERE p.response_id = tree.id
+"""
 
 
 async def items_by_id(session: Session, project_id: str, wanted: Sequence[str]) -> dict[str, Item]:

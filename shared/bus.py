@@ -48,6 +48,13 @@ def unpack(message: bytes) -> tuple[Page, bytes]:
     return Page(int(first), int(last), frames), flag
 
 
+def cancelled(response_ids: list[str]) -> list[tuple[str, bytes]]:
+    """Make the messages that stop what runs of responses that were cancelled, and tell their readers."""
+    nothing = pack(NOTHING, END)
+    orders = [(CONTROL, f"cancel {response_id}".encode()) for response_id in response_ids]
+    return orders + [(channel(response_id), nothing) for response_id in response_ids]
+
+
 async def publish(redis: Redis, messages: list[tuple[str, bytes]]) -> bool:
     """Send `(channel, message)` pairs in one round trip; False if Redis is away, which readers survive."""
     words: list[str | bytes] = [word for message in messages for word in message]

@@ -14,6 +14,7 @@ _TEXTS: Final = {
     "summary_text": ("response.reasoning_summary_text.done", ("text",)),
     "function_call": ("response.function_call_arguments.done", ("arguments", "name")),
     "custom_tool_call": ("response.custom_tool_call_input.done", ("input",)),
+    "mcp_call": ("response.mcp_call_arguments.done", ("arguments",)),
 }
 """By type of part or item: the event that ends its text, and the members that the event repeats, the text first."""
 
@@ -53,8 +54,10 @@ class Folded:
                 self._add_part(index, "content", "content_index", event)
             case "response.reasoning_summary_part.added":
                 self._add_part(index, "summary", "summary_index", event)
-            case type_:
+            case type_ if index in self.open:
                 _apply(self.open[index], type_, event)
+            case _:  # it completes an item of an earlier page, which its last event repeats
+                pass
 
     def _add_part(self, index: int, member: str, number: str, event: Json) -> None:
         """Open a part, which is what grows from now on."""

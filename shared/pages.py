@@ -1,7 +1,10 @@
 """Event pages in Postgres: the mailbox that every reader can go back to."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from shared import fold, frames
 from shared.db import Session
 from shared.frames import Page, split
 from shared.items import Item
@@ -95,3 +98,13 @@ async def output_of(session: Session, response_id: str, *, below: int | None = N
         (response_id, below),
     )
     return [row[0] for row in await cursor.fetchall()]
+
+
+async def unfinished(session: Session, row: Mapping[str, Any]) -> list[tuple[int, Item]]:
+    """Fold the events that no commit covers yet into items: `(output index, item)`, those of the running attempt only.
+
+    `row` needs the response's `id`, `committed_seq` and `next_output_index`.
+    """
+    mail = await read(session, row["id"], after=row["committed_seq"], limit=100_000)
+    folded = fold.fold(event for page in (mail.pages if mail else []) for event in frames.decode(page.frames))
+    return [(index, item) for index, item in sorted(folded.items.items()) if index >= row["next_output_index"]]

@@ -8,7 +8,6 @@ from typing import Any
 import orjson
 from psycopg.rows import dict_row
 
-from agents.resolve import MAX_ITERATIONS
 from api.create.request import Limits, parse
 from shared import db, entry, frames, ids
 from shared.entry import NewResponse
@@ -47,7 +46,7 @@ def new_response(project_id: str, *, max_execution_time: float = 3600.0, **field
         request={
             "sampling": asdict(wanted.sampling),
             "passthrough": wanted.passthrough,
-            "max_iterations": wanted.limits.max_iterations or MAX_ITERATIONS,
+            **({} if wanted.limits.max_iterations is None else {"max_iterations": wanted.limits.max_iterations}),
         },
         items=wanted.items,
         page=Page(0, 0, b""),

@@ -6,15 +6,16 @@ from datetime import UTC, datetime
 
 import structlog
 
-from agents.models.base import Sampling
+from agents.models.base import ModelError, Sampling
 from agents.models.providers import UnknownModel
+from agents.scrub import Guarded, Scrubber
 from agents.step import take
-from agents.turn import StepFailed, ToolResult, Turn
-from shared import bus, db, fold, frames, pages, snapshot
+from agents.turn import Outcome, StepFailed, Turn
+from shared import bus, cancellation, db, snapshot
 from shared.frames import EventLog
 from shared.items import Item, Json
 from shared.status import Phase, Status
-from worker import outcome, store
+from worker import opening, outcome, store, telling
 from worker.runtime import Runtime
 from worker.store import Commit, Run
 
@@ -32,29 +33,46 @@ async def advance(runtime: Runtime, response_id: str) -> None:
         )
     if run is None:
         return
-    events = EventLog(run.id, run.epoch, _first_number(run), wake=runtime.flusher.wake)
     with (
         structlog.contextvars.bound_contextvars(response_id=run.id),
-        runtime.holding(runtime.responses, run.id, epoch=run.epoch, events=events),
+        runtime.holding(runtime.responses, run.id, epoch=run.epoch, of=run.id) as lease,
     ):
         try:
-            await _move(runtime, run, events)
+            run = await _settle(runtime, run)
+            lease.events = EventLog(run.id, run.epoch, run.first_number, wake=runtime.flusher.wake)
+            await _move(runtime, run, lease.events)
         except asyncio.CancelledError:
-            await _hand_back(runtime, run, events)
+            await _hand_back(runtime, run, lease.events)
             raise
         except store.Fenced:
             log.info("step_fenced", epoch=run.epoch)
 
 
-def _first_number(run: Run) -> int:
-    """Continue the numbering; leave a gap where a dead attempt may have said more than it wrote."""
-    interrupted = run.last_seq > run.committed_seq or run.claims > 1
-    return max(run.last_seq, run.committed_seq) + 1 + (frames.TAKEOVER_GAP if interrupted else 0)
+async def _settle(runtime: Runtime, run: Run) -> Run:
+    """Put on record what happened since the last step: results that nobody told, and the end of what a dead attempt began."""
+    if run.last_seq <= run.committed_seq and not run.untold:
+        return run
+    stopped: list[str] = []
+    async with db.transaction(runtime.pool) as session:
+        run, page = await telling.settle(session, run)
+        if run.seconds_left <= 0:
+            stopped = await cancellation.cancel_delegated(session, [run.id])
+    messages = bus.cancelled(stopped)
+    if run.seconds_left <= 0:
+        messages.append((bus.CONTROL, f"stop_calls {run.id}".encode()))
+    if page is not None:
+        messages.append((bus.channel(run.id), bus.pack(page)))
+    if messages:
+        await bus.publish(runtime.redis, messages)
+    return run
 
 
 async def _move(runtime: Runtime, run: Run, events: EventLog) -> None:
     """Take the step and write what came of it."""
-    run = await _take_over(runtime, run, events)
+    if not run.spoken:
+        # A short answer overtakes it and saves a write of its own; a long wait for the model does not hold it back.
+        events.note("response.in_progress", response=_object(run, Status.IN_PROGRESS, []))
+        asyncio.get_running_loop().call_later(runtime.settings.flush_every, events.nudge)
     if run.claims > runtime.settings.max_claims:
         message = f"The response was given up after {run.claims - 1} workers died on the same step."
         step = outcome.failed(run, run.next_output_index, {"code": "worker_lost", "message": message})
@@ -71,55 +89,62 @@ async def _move(runtime: Runtime, run: Run, events: EventLog) -> None:
     await _commit(runtime, run, events, step)
 
 
-async def _take_over(runtime: Runtime, run: Run, events: EventLog) -> Run:
-    """Close what a dead attempt left open in the log, and continue behind the output indexes it used."""
-    if run.last_seq > run.committed_seq:
-        async with db.connection(runtime.pool) as session:
-            mail = await pages.read(session, run.id, after=run.committed_seq, limit=1_000_000)
-            left = fold.fold(event for page in (mail.pages if mail else []) for event in frames.decode(page.frames))
-            run = replace(run, next_output_index=max(run.next_output_index, left.next_index))
-            await store.leave_behind(session, run)
-        fold.close(left, events.emit)
-    elif run.last_seq == run.committed_seq and run.steps == 0 and run.failures == 0:
-        # A short answer overtakes it and saves a write of its own; a long wait for the model does not hold it back.
-        events.note("response.in_progress", response=_object(run, Status.IN_PROGRESS, []))
-        asyncio.get_running_loop().call_later(runtime.settings.flush_every, events.nudge)
-    return run
-
-
 async def _step(runtime: Runtime, run: Run, events: EventLog) -> Commit:
     """Let the model take its turn; a provider's failure is a result like any other."""
     try:
-        model, name = runtime.providers.resolve(run.model)
-        taken = await take(_turn(runtime, run, name), model, events.emit)
-    except UnknownModel as error:
-        return outcome.failed(run, run.next_output_index, {"code": "model_not_found", "message": str(error)})
+        scrubber = Scrubber((await opening.texts(runtime, run.project_id, run.plan)).values())
+    except opening.Closed as closed:
+        return outcome.failed(run, run.next_output_index, closed.error)
+    try:
+        taken = await _take(runtime, run, events, scrubber)
     except StepFailed as failed:
-        return outcome.of_failure(run, failed)
+        return outcome.of_failure(run, _scrubbed(failed, scrubber))
     return outcome.of_turn(run, taken)
+
+
+async def _take(runtime: Runtime, run: Run, events: EventLog, scrubber: Scrubber) -> Outcome:
+    """Take the turn with the model that has it. Raises StepFailed."""
+    try:
+        model, name = runtime.providers.resolve(run.asked)
+    except UnknownModel as error:
+        unknown = ModelError("model_not_found", str(error))
+        raise StepFailed(unknown, next_output_index=run.next_output_index) from error
+    return await take(_turn(runtime, run, name), Guarded(model, scrubber) if scrubber else model, events.emit)
+
+
+def _scrubbed(failed: StepFailed, scrubber: Scrubber) -> StepFailed:
+    """Take secrets out of what a provider says of its failure: some repeat what they were asked."""
+    if not scrubber:
+        return failed
+    error = failed.error
+    clean = ModelError(
+        error.code, scrubber.text(error.message), provider_status=error.provider_status, retry_after=error.retry_after
+    )
+    return StepFailed(clean, next_output_index=failed.next_output_index)
 
 
 def _turn(runtime: Runtime, run: Run, model: str) -> Turn:
     """Gather what the step may know."""
-    request = run.request
+    plan = run.plan
     return Turn(
         response_id=run.id,
         model=model,
         history=[*run.context, *run.output],
-        body=run.body,
-        passthrough=request["passthrough"],
-        sampling=Sampling(**request["sampling"]),
+        body={**run.body, **plan.body},
+        passthrough=plan.passthrough,
+        sampling=Sampling(**plan.sampling),
         iteration=run.iterations,
-        max_iterations=request["max_iterations"],
-        tool_calls=len(run.calls),
+        max_iterations=plan.max_iterations,
+        tool_calls=sum(run.uses.values()),
+        uses=run.uses,
+        spent=run.spent,
+        max_cost=plan.max_cost,
+        approval=plan.approval,
+        depth=run.depth,
+        max_depth=plan.max_depth,
         next_output_index=run.next_output_index,
-        results=[_result(call) for call in run.calls if not call["told"]],
         timeouts=runtime.timeouts,
     )
-
-
-def _result(call: Json) -> ToolResult:
-    return ToolResult(**{name: call[name] for name in ("call_id", "tool", "name", "arguments", "result", "error")})
 
 
 async def _commit(runtime: Runtime, run: Run, events: EventLog, step: Commit) -> None:
@@ -137,11 +162,11 @@ async def _commit(runtime: Runtime, run: Run, events: EventLog, step: Commit) ->
         await bus.publish(runtime.redis, [(bus.channel(run.id), message)])
     if step.phase is Phase.READY:
         runtime.hints.advance(run.id)
-    for call_id in calls:
-        runtime.hints.run_tool(call_id)
+    for call_id, queue in calls:
+        runtime.hints.run_tool(call_id, queue)
 
 
-async def _write(runtime: Runtime, run: Run, step: Commit) -> list[str]:
+async def _write(runtime: Runtime, run: Run, step: Commit) -> list[tuple[str, str]]:
     """Commit; the fence, or the journal, decides what a commit did whose answer was lost. Raises Fenced."""
     async with db.connection(runtime.pool) as session:
         try:
@@ -152,9 +177,10 @@ async def _write(runtime: Runtime, run: Run, step: Commit) -> list[str]:
             raise
 
 
-async def _hand_back(runtime: Runtime, run: Run, events: EventLog) -> None:
+async def _hand_back(runtime: Runtime, run: Run, events: EventLog | None) -> None:
     """Give the response to another worker; does nothing if it was cancelled or taken."""
-    await runtime.flusher.settle(events)
+    if events is not None:
+        await runtime.flusher.settle(events)
     async with db.connection(runtime.pool) as session:
         handed = await store.hand_back(session, run)
     if handed:

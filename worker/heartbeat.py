@@ -100,6 +100,9 @@ def _obey(runtime: Runtime, order: str) -> None:
     verb, _, response_id = order.partition(" ")
     if verb == "cancel" and (lease := runtime.responses.get(response_id)):
         lease.task.cancel()
+    if verb in {"cancel", "stop_calls"}:
+        for lease in [held for held in runtime.calls.values() if held.response_id == response_id]:
+            lease.task.cancel()
 
 
 async def leave(runtime: Runtime) -> None:

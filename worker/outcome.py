@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Final, assert_never
 
 from agents import costs
-from agents.models.base import ModelError, Usage
+from agents.models.base import ModelError
 from agents.turn import AwaitClient, Continue, Finish, Outcome, RunTools, StepFailed
 from shared import fold, frames
 from shared.frames import EventLog
@@ -15,26 +15,44 @@ from worker import accounting
 from worker.store import Commit, Run
 
 ATTEMPTS: Final = 3
-"""How often a step is tried when the provider fails in a way that may pass."""
+"""How often a step is tried with each model when the provider fails in a way that may pass, if the plan says nothing else."""
+
+ELSEWHERE: Final = frozenset(
+    {
+        "insufficient_quota",
+        "model_not_found",
+        "provider_authentication",
+        "provider_protocol",
+        "provider_timeout",
+        "provider_unavailable",
+        "rate_limit_exceeded",
+    }
+)
+"""Failures that another model may not have; the others are about what it would be asked."""
 
 
 def of_turn(run: Run, outcome: Outcome) -> Commit:
     """Say what a verdict means for the row."""
-    provider, _, model = run.model.partition("/")
-    cost = costs.cost(provider, model, outcome.usage) if outcome.usage else None
-    total_cost = accounting.add_cost(run.cost, cost, first=run.iterations == 0) if outcome.called_model else run.cost
-    usage = accounting.unwire(run.usage) + (outcome.usage or Usage()) if outcome.usage or run.usage else None
+    provider, _, model = run.asked.partition("/")
+    step_usage = None
+    if outcome.usage is not None:
+        step_usage = accounting.wire(outcome.usage, cost=costs.cost(provider, model, outcome.usage))
+    usage = run.usage
+    if outcome.called_model:
+        uncounted = step_usage is None or (run.usage is None and run.iterations > 0)
+        usage = accounting.add(run.usage, step_usage, uncounted=uncounted)
     step = Commit(
         status=Status.IN_PROGRESS,
         phase=Phase.READY,
         outcome="continue",
         items=outcome.items,
+        amended=outcome.amended,
         next_output_index=run.next_output_index + len(outcome.items),
         called_model=outcome.called_model,
-        usage=accounting.wire(usage, cost=total_cost) if usage else None,
-        step_usage=accounting.wire(outcome.usage, cost=cost) if outcome.usage else None,
-        cost=total_cost,
-        step_cost=cost,
+        usage=usage,
+        step_usage=step_usage,
+        cost=accounting.cost_of(usage),
+        step_cost=accounting.cost_of(step_usage),
         first_token=outcome.first_token,
         body={**run.body, "service_tier": outcome.service_tier} if outcome.service_tier else None,
     )
@@ -52,20 +70,36 @@ def of_turn(run: Run, outcome: Outcome) -> Commit:
 
 
 def of_failure(run: Run, failure: StepFailed) -> Commit:
-    """Sleep and try again if that may help; a provider's wish of how long is honoured."""
+    """Sleep and try again if that may help, honouring how long the provider wants; else ask the next model if there is one."""
     error = _error(failure.error)
-    if not failure.error.retryable or run.failures + 1 >= ATTEMPTS:
-        return failed(run, failure.next_output_index, error)
-    backoff = 0.5 * 2**run.failures * random.uniform(1, 1.25)
+    if _may_pass(run, failure.error) and run.failures + 1 < run.plan.retry.get("count", ATTEMPTS):
+        backoff = 0.5 * 2**run.failures * random.uniform(1, 1.25)
+        return replace(
+            _again(failure, error), phase=Phase.SLEEPING, outcome="retry", sleep=max(backoff, failure.error.retry_after or 0)
+        )
+    if failure.error.code in ELSEWHERE and run.model_index + 1 < len(run.models):
+        return replace(_again(failure, error), outcome="fallback", next_model=True)
+    return failed(run, failure.next_output_index, error)
+
+
+def _again(failure: StepFailed, error: Json) -> Commit:
+    """Keep the response going although this attempt failed."""
     return Commit(
         status=Status.IN_PROGRESS,
-        phase=Phase.SLEEPING,
+        phase=Phase.READY,
         outcome="retry",
         next_output_index=failure.next_output_index,
         failed=True,
         step_error=error,
-        sleep=max(backoff, failure.error.retry_after or 0),
     )
+
+
+def _may_pass(run: Run, error: ModelError) -> bool:
+    """Say whether the same model may do better; the plan's statuses decide where the provider gave one."""
+    worth = run.plan.retry.get("on_codes")
+    if worth is None or error.provider_status is None:
+        return error.retryable
+    return error.provider_status in worth
 
 
 def _error(error: ModelError) -> Json:

@@ -56,7 +56,7 @@ STRANDED: Final = """
 UPDATE responses SET phase = 'ready', hints = 0, hint_at = now()
  WHERE id IN (SELECT r.id FROM responses r
                WHERE r.phase = 'tools' AND (r.deadline_at <= now() OR NOT EXISTS (
-                     SELECT 1 FROM tool_calls t WHERE t.response_id = r.id AND t.status IN ('pending', 'running')))
+                     SELECT 1 FROM tool_calls t WHERE t.response_id = r.id AND t.status IN ('pending', 'running', 'waiting')))
                LIMIT 500 FOR UPDATE SKIP LOCKED)
 RETURNING id
 """
@@ -77,13 +77,14 @@ RETURNING id
 UNHINTED_CALLS: Final = """
 UPDATE tool_calls SET hint_at = now() + interval '5 seconds'
  WHERE id IN (SELECT id FROM tool_calls WHERE status = 'pending' AND hint_at <= now() LIMIT 500 FOR UPDATE SKIP LOCKED)
-RETURNING id
+RETURNING id, queue
 """
 
 FORGOTTEN: Final = """
 WITH gone AS (
     DELETE FROM responses WHERE id IN (
-        SELECT id FROM responses WHERE NOT store AND phase = 'done' AND finished_at < now() - interval '60 seconds'
+        SELECT id FROM responses r WHERE NOT store AND phase = 'done' AND finished_at < now() - interval '60 seconds'
+           AND NOT EXISTS (SELECT 1 FROM tool_calls t WHERE t.id = r.parent_call_id AND t.status = 'waiting')
          LIMIT 500 FOR UPDATE SKIP LOCKED)
     RETURNING id)
 DELETE FROM event_pages p USING gone WHERE p.response_id = gone.id RETURNING gone.id
@@ -125,8 +126,8 @@ async def _look(runtime: Runtime, *, expire: bool) -> None:
             return
         for response_id in await _ids(session, UNHINTED, slots=runtime.settings.project_slots):
             runtime.hints.advance(response_id)
-        for call_id in await _ids(session, UNHINTED_CALLS):
-            runtime.hints.run_tool(call_id)
+        for call_id, queue in await (await session.execute(UNHINTED_CALLS)).fetchall():
+            runtime.hints.run_tool(call_id, queue)
 
 
 async def _ids(session: Session, statement: str, **values: int) -> list[str]:

@@ -18,6 +18,7 @@ from shared import bus, db, ids, tasks
 from shared.frames import EventLog
 from shared.queue import Hints
 from shared.settings import Settings
+from shared.vault import Vault
 from worker import heartbeat, rescue
 from worker.flusher import Flusher
 
@@ -30,6 +31,7 @@ class Lease:
 
     epoch: int
     task: asyncio.Task[object]
+    response_id: str
     events: EventLog | None = None
     quiet_since: float = 0.0
     seen: int = -1
@@ -47,6 +49,7 @@ class Runtime:
     providers: Providers
     box: Toolbox
     timeouts: Timeouts
+    vault: Vault
     worker_id: str
     responses: dict[str, Lease] = field(default_factory=dict)
     calls: dict[str, Lease] = field(default_factory=dict)
@@ -57,8 +60,10 @@ class Runtime:
         self.draining = True
 
     @contextmanager
-    def holding(self, leases: dict[str, Lease], key: str, *, epoch: int, events: EventLog | None = None) -> Iterator[None]:
-        """Keep the current coroutine's lease alive for the length of the block.
+    def holding(
+        self, leases: dict[str, Lease], key: str, *, epoch: int, of: str, events: EventLog | None = None
+    ) -> Iterator[Lease]:
+        """Keep the current coroutine's lease, on something of the response `of`, alive for the length of the block.
 
         An older lease was lost while this process stood still, or the new one could not have been taken: its work is stopped.
         """
@@ -66,9 +71,9 @@ class Runtime:
         assert task is not None  # noqa: S101  # always inside the pool's task
         if (older := leases.get(key)) is not None:
             older.task.cancel()
-        leases[key] = Lease(epoch=epoch, task=task, events=events)
+        leases[key] = lease = Lease(epoch=epoch, task=task, response_id=of, events=events)
         try:
-            yield
+            yield lease
         finally:
             self.let_go(leases, key, epoch=epoch)
 
@@ -107,6 +112,7 @@ async def open_runtime(settings: Settings, hints: Hints) -> AsyncIterator[Runtim
                 first_token=settings.first_token_timeout,
                 between_tokens=settings.between_tokens_timeout,
             ),
+            vault=Vault.from_settings(settings),
             worker_id=worker_id,
         )
         loops = [

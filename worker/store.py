@@ -9,8 +9,9 @@ from psycopg import sql
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
 
+from agents.plan import Plan
 from agents.turn import ServerCall
-from shared import history, ids
+from shared import frames, history, ids
 from shared.db import Session
 from shared.frames import Page
 from shared.items import Item, Json
@@ -31,9 +32,10 @@ class Run:
     model: str
     body: Json
     request: Json
-    store: bool
+    model_index: int
+    parent_call_id: str | None
+    depth: int
     usage: Json | None
-    cost: Decimal | None
     iterations: int
     steps: int
     next_output_index: int
@@ -51,8 +53,35 @@ class Run:
     """Inherited items and input, oldest first."""
     output: list[Item]
     """What committed steps put out."""
-    calls: list[Json]
-    """Server tool calls in call order: call_id, tool, name, arguments, result, error, told."""
+    uses: dict[str, int]
+    """How many server tool calls earlier steps made, by the name of the function."""
+    untold: bool
+    """Whether calls have results that are not on record yet, or have no results although the deadline has come."""
+    spoken: bool
+    """Whether an attempt has put anything into the log."""
+    spent: float
+    """USD so far, delegated responses included, as far as it is known; only counted where the plan has a bound."""
+
+    @property
+    def first_number(self) -> int:
+        """The first event number that may be used: with a gap where a dead attempt may have said more than it wrote."""
+        interrupted = self.last_seq > self.committed_seq or self.claims > 1
+        return max(self.last_seq, self.committed_seq) + 1 + (frames.TAKEOVER_GAP if interrupted else 0)
+
+    @property
+    def plan(self) -> Plan:
+        """What the response follows."""
+        return Plan.load(self.request)
+
+    @property
+    def models(self) -> list[str]:
+        """What may be asked, the first choice first."""
+        return self.plan.models or [self.model]
+
+    @property
+    def asked(self) -> str:
+        """The model that has its turn."""
+        return self.models[min(self.model_index, len(self.models) - 1)]
 
 
 _CONTEXT = history.CHAIN.format(root="c", select=f"jsonb_agg(i.item ORDER BY {history.ORDER})")
@@ -62,10 +91,15 @@ _DERIVED = {
     "context": f"coalesce(({_CONTEXT} WHERE c.depth > 0 OR i.direction = 'input'), '[]')",
     "output": """coalesce((SELECT jsonb_agg(i.item ORDER BY i.position) FROM items i
                             WHERE i.response_id = c.id AND i.direction = 'output'), '[]')""",
-    "calls": """coalesce((SELECT jsonb_agg(jsonb_build_object('call_id', t.call_id, 'tool', t.tool, 'name', t.name,
-                                'arguments', t.arguments, 'result', t.result, 'error', t.error, 'told', t.told)
-                                ORDER BY t.step, t.position)
-                            FROM tool_calls t WHERE t.response_id = c.id), '[]')""",
+    "uses": """coalesce((SELECT jsonb_object_agg(name, times)
+                           FROM (SELECT name, count(*) AS times FROM tool_calls t
+                                  WHERE t.response_id = c.id GROUP BY name) used), '{}')""",
+    "untold": "EXISTS (SELECT 1 FROM tool_calls t WHERE t.response_id = c.id AND NOT t.told)",
+    "spoken": "EXISTS (SELECT 1 FROM event_pages p WHERE p.response_id = c.id AND p.epoch > 0)",
+    "spent": """CASE WHEN c.request ? 'max_cost' THEN
+                     (coalesce((SELECT sum(s.cost) FROM steps s WHERE s.response_id = c.id), 0)
+                    + coalesce((SELECT sum(d.cost) FROM responses d WHERE d.parent_id = c.id), 0))::float8
+                     ELSE 0 END""",
 }
 _CLAIM = sql.SQL(f"""
 WITH claimed AS (
@@ -94,9 +128,11 @@ class Commit:
     status: Status
     phase: Phase
     outcome: str
-    """What the journal says: continue, tools, await_client, completed, incomplete, failed or retry."""
+    """What the journal says: continue, tools, await_client, completed, incomplete, failed, retry or fallback."""
     page: Page | None = None
     items: list[Item] = field(default_factory=list)
+    amended: dict[int, Item] = field(default_factory=dict)
+    """Items of earlier steps, by output index, as they are from now on."""
     next_output_index: int
     called_model: bool = False
     usage: Json | None = None
@@ -118,6 +154,8 @@ class Commit:
     """The attempt failed and may be repeated; it counts as no step."""
     sleep: float | None = None
     """Seconds to wait before the next attempt."""
+    next_model: bool = False
+    """From now on, the plan's next model has its turn."""
 
 
 _COMMIT = """
@@ -125,7 +163,8 @@ WITH fence AS (
     UPDATE responses
        SET status = %(status)s, phase = %(phase)s, lease_until = NULL, claims = 0, hints = 0,
            hint_at = now() + interval '2 seconds',
-           failures = CASE WHEN %(failed)s THEN failures + 1 ELSE 0 END,
+           failures = CASE WHEN %(failed)s AND NOT %(next_model)s THEN failures + 1 ELSE 0 END,
+           model_index = model_index + %(next_model)s::int,
            steps = steps + CASE WHEN %(failed)s THEN 0 ELSE 1 END,
            iterations = iterations + %(called)s,
            next_output_index = %(next_output_index)s, committed_seq = %(committed_seq)s,
@@ -152,8 +191,6 @@ page AS (
     INSERT INTO event_pages (response_id, first_seq, last_seq, epoch, frames)
     SELECT id, %(first_seq)s, %(committed_seq)s, %(epoch)s, %(frames)b::bytea FROM fence WHERE %(frames)b::bytea IS NOT NULL
         ON CONFLICT (response_id, first_seq) DO UPDATE SET last_seq = excluded.last_seq, frames = excluded.frames),
-told AS (
-    UPDATE tool_calls t SET told = true FROM fence WHERE t.response_id = fence.id AND NOT told AND NOT %(failed)s),
 asked AS (
     INSERT INTO tool_calls (id, project_id, response_id, step, position, call_id, tool, label, name, arguments, status, effect,
                             queue, timeout, output_index, idempotency_key, hint_at)
@@ -168,17 +205,48 @@ SELECT 1 FROM fence
 """One statement, so one round trip: everything in it hangs on the fence. The whole page overwrites the first small one."""
 
 
-async def commit(session: Session, run: Run, step: Commit, *, worker: str) -> list[str]:
+_AMEND = """
+INSERT INTO items (response_id, direction, position, project_id, id, item)
+SELECT %(response_id)s, 'output', at, %(project_id)s, item->>'id', item
+  FROM unnest(%(positions)s::int[], %(items)s::jsonb[]) AS listed(at, item)
+    ON CONFLICT (response_id, direction, position) DO UPDATE SET item = excluded.item
+"""
+_REQUESTED = """
+INSERT INTO approvals (id, project_id, response_id, server_label, name, arguments, status)
+SELECT item->>'id', %(project_id)s, %(response_id)s, item->>'server_label', item->>'name', item->>'arguments', 'pending'
+  FROM unnest(%(items)s::jsonb[]) AS listed(item)
+"""
+
+
+async def commit(session: Session, run: Run, step: Commit, *, worker: str) -> list[tuple[str, str]]:
     """Write a step: its items, journal row, calls, and one event page in place of the small ones.
 
-    Returns the ids of the tool calls made. Raises Fenced, and then nothing was written.
+    Returns the id and the queue of each tool call made. Raises Fenced, and then nothing was written.
     """
+    requests = [item for item in step.items if item["type"] == "mcp_approval_request"]
+    if not requests and not step.amended:
+        return await _commit(session, run, step, worker)
+    async with session.transaction():
+        calls = await _commit(session, run, step, worker)
+        await amend(session, run.id, run.project_id, step.amended)
+        about = {"response_id": run.id, "project_id": run.project_id, "items": list(map(Jsonb, requests))}
+        await session.execute(_REQUESTED, about)
+    return calls
+
+
+async def _commit(session: Session, run: Run, step: Commit, worker: str) -> list[tuple[str, str]]:
     calls = [{**asdict(call), "id": ids.new("tc")} for call in step.calls]
     values = {**_row_values(run, step), **_journal_values(run, step, worker), "calls": Jsonb(calls)}
     fence = await session.execute(_COMMIT, values)
     if await fence.fetchone() is None:
         raise Fenced
-    return [call["id"] for call in calls]
+    return [(call["id"], call["queue"]) for call in calls]
+
+
+async def amend(session: Session, response_id: str, project_id: str, items: dict[int, Item]) -> None:
+    """Store output items by their indexes, in place of what stands there; within the caller's transaction and lock."""
+    about = {"response_id": response_id, "project_id": project_id}
+    await session.execute(_AMEND, {**about, "positions": list(items), "items": list(map(Jsonb, items.values()))})
 
 
 def _row_values(run: Run, step: Commit) -> dict[str, Any]:
@@ -191,6 +259,7 @@ def _row_values(run: Run, step: Commit) -> dict[str, Any]:
         "phase": step.phase.value,
         "before": [*before(step.status), *staying],
         "failed": step.failed,
+        "next_model": step.next_model,
         "dead_letter": step.dead_letter,
         "called": int(step.called_model),
         "first_index": run.next_output_index,
@@ -216,7 +285,7 @@ def _journal_values(run: Run, step: Commit, worker: str) -> dict[str, Any]:
         "number": run.steps,
         "attempt": run.claims + run.failures,
         "outcome": step.outcome,
-        "model": run.model if step.called_model or step.failed else None,
+        "model": run.asked if step.called_model or step.failed else None,
         "worker": worker,
         "started_at": run.claimed_at,
         "first_token_ms": None if step.first_token is None else round(step.first_token * 1000),
@@ -228,14 +297,6 @@ def _journal_values(run: Run, step: Commit, worker: str) -> dict[str, Any]:
 
 def _json(value: Json | None) -> Jsonb | None:
     return None if value is None else Jsonb(value)
-
-
-async def leave_behind(session: Session, run: Run) -> None:
-    """Note that output indexes below the run's next one are dead attempts', whose items nobody is to be shown any more."""
-    await session.execute(
-        "UPDATE responses SET next_output_index = %s WHERE id = %s AND epoch = %s AND phase = 'running'",
-        (run.next_output_index, run.id, run.epoch),
-    )
 
 
 async def hand_back(session: Session, run: Run) -> bool:

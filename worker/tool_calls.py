@@ -1,56 +1,38 @@
-"""One server tool call: claim, run, store the result, and bring the response back when it was the last."""
+"""One server tool call: claim, run, store and tell the result, and bring the response back when it was the last."""
 
 import asyncio
-from dataclasses import dataclass
+import random
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Final
 
 import structlog
-from psycopg.rows import class_row
-from psycopg.types.json import Jsonb
 
+from agents import secrets, toolset
+from agents.plan import Plan
+from agents.scrub import Scrubber
 from agents.tools import registry
-from agents.tools.base import Call, ToolError
+from agents.tools.base import Call, ToolError, ToolUnavailable
 from shared import db
-from shared.db import Session
 from shared.items import Json
-from worker.rescue import CUT_OFF
+from worker import call_store, children, opening
+from worker.call_store import Claimed, Ended
 from worker.runtime import Runtime
 
 log = structlog.get_logger(__name__)
 
-_CLAIM = """
-UPDATE tool_calls
-   SET status = 'running', epoch = epoch + 1, attempts = attempts + 1, worker_id = %(worker)s,
-       lease_until = now() + %(lease)s * interval '1 second', started_at = coalesce(started_at, now())
- WHERE id = %(id)s AND status = 'pending'
-RETURNING id, response_id, tool, name, arguments, idempotency_key, timeout, epoch, attempts
-"""
-_STORE = """
-UPDATE tool_calls SET status = %(status)s, result = %(result)s, error = %(error)s, lease_until = NULL, finished_at = now()
- WHERE id = %(id)s AND epoch = %(epoch)s AND status = 'running'
-"""
-_HAND_BACK = f"""{CUT_OFF}, attempts = attempts - 1 WHERE id = %s AND epoch = %s AND status = 'running'"""
-_BRING_BACK = """
-UPDATE responses SET phase = 'ready', hints = 0, hint_at = now() + interval '2 seconds'
- WHERE id = %(id)s AND phase = 'tools' AND NOT EXISTS (
-       SELECT 1 FROM tool_calls WHERE response_id = %(id)s AND status IN ('pending', 'running'))
-"""
+ATTEMPTS: Final = 3
+"""How often a call is tried whose tool is unavailable, if repeating it does no harm."""
+MAX_WAIT: Final = 60.0
+"""Seconds that a far side may have a call wait for its next attempt."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claimed:
-    """A call this worker may run."""
+@dataclass(frozen=True, slots=True)
+class Again:
+    """The call is to be tried once more, in `wait` seconds."""
 
-    id: str
-    response_id: str
-    tool: str
-    name: str
-    arguments: str
-    idempotency_key: str
-    timeout: float
-    epoch: int
-    attempts: int
+    wait: float
 
 
 async def run_tool(runtime: Runtime, call_id: str) -> None:
@@ -58,78 +40,82 @@ async def run_tool(runtime: Runtime, call_id: str) -> None:
     if runtime.draining:
         return
     async with db.connection(runtime.pool) as session:
-        call = await _claim(session, call_id, runtime)
+        call = await call_store.claim(session, call_id, worker=runtime.worker_id, lease=runtime.settings.lease)
     if call is None:
         return
     with (
         structlog.contextvars.bound_contextvars(response_id=call.response_id, tool_call_id=call.id),
-        runtime.holding(runtime.calls, call.id, epoch=call.epoch),
+        runtime.holding(runtime.calls, call.id, epoch=call.epoch, of=call.response_id),
     ):
         try:
-            result, error = await _outcome(call, runtime)
+            await _run(runtime, call)
         except asyncio.CancelledError:
-            await _hand_back(runtime, call)
+            async with db.connection(runtime.pool) as session:
+                await call_store.hand_back(session, call)
             raise
-        await _finish(runtime, call, result, error)
 
 
-async def _claim(session: Session, call_id: str, runtime: Runtime) -> Claimed | None:
-    """Take a pending call, raising its epoch."""
-    async with session.cursor(row_factory=class_row(Claimed)) as cursor:
-        values = {"id": call_id, "worker": runtime.worker_id, "lease": runtime.settings.lease}
-        await cursor.execute(_CLAIM, values)
-        return await cursor.fetchone()
+async def _run(runtime: Runtime, call: Claimed) -> None:
+    """Have the call answered, by the tool or by a response of its own."""
+    match await _outcome(runtime, call):
+        case Ended() as ended:
+            runtime.let_go(runtime.calls, call.id, epoch=call.epoch)
+            await call_store.end(runtime, call, ended)
+        case Again(wait):
+            async with db.connection(runtime.pool) as session:
+                await call_store.postpone(session, call, wait)
+        case children.Delegated(response_id):
+            runtime.hints.advance(response_id)
 
 
-async def _outcome(call: Claimed, runtime: Runtime) -> tuple[Any, str | None]:
-    """Run the tool; return its result, or the sentence that says why there is none."""
+async def _outcome(runtime: Runtime, call: Claimed) -> Ended | Again | children.Delegated:
+    """Say what came of the call; nothing in it repeats a secret."""
     if call.attempts > runtime.settings.max_claims:
-        return None, f"The tool was given up after {call.attempts - 1} workers died while it ran."
+        return Ended(error=f"The tool was given up after {call.attempts - 1} workers died while it ran.")
+    plan = Plan.load(call.request)
+    spec = toolset.spec_of({**call.body, **plan.body}.get("tools") or [], call)
+    if spec is None:
+        return Ended(error=f"There is no tool {call.name!r}.")
     try:
-        return await registry.run({"type": call.tool}, call.arguments, _context(call, runtime)), None
+        texts = await opening.texts(runtime, call.project_id, plan)
+    except opening.Closed as closed:
+        return Ended(error=str(closed))
+    scrubber = Scrubber(texts.values())
+    try:
+        if children.delegates(spec):
+            return await children.delegate(runtime, call, plan, spec, texts)
+        return _clean(Ended(result=await registry.run(spec, call.arguments, _context(runtime, call, plan, texts))), scrubber)
+    except ToolUnavailable as error:
+        if call.effect != "at_most_once" and call.attempts < ATTEMPTS:
+            return Again(min(max(error.retry_after or 0, 2**call.attempts * random.uniform(0.5, 1)), MAX_WAIT))
+        return _clean(Ended(error=str(error)), scrubber)
     except ToolError as error:
-        return None, str(error)
+        return _clean(Ended(error=str(error)), scrubber)
 
 
-def _context(call: Claimed, runtime: Runtime) -> Call:
+def _clean(ended: Ended, scrubber: Scrubber) -> Ended:
+    if not scrubber:
+        return ended
+    return replace(ended, result=scrubber.value(ended.result), error=ended.error and scrubber.text(ended.error))
+
+
+def _context(runtime: Runtime, call: Claimed, plan: Plan, texts: Mapping[str, str]) -> Call:
     """Tell the tool what it may know."""
+    variables: Json = secrets.opened(plan.variables, texts)
     return Call(
         name=call.name,
         now=datetime.now(UTC),
         idempotency_key=call.idempotency_key,
         attempt=call.attempts,
-        timeout=call.timeout,
-        engine="text",
-        variables={},
-        secrets={},
+        timeout=_timeout(call, plan),
+        engine=plan.engine,
+        variables=variables,
+        secrets=texts,
         box=runtime.box,
     )
 
 
-async def _finish(runtime: Runtime, call: Claimed, result: Any, error: str | None) -> None:
-    """Store the outcome; the last call of a response makes it ready."""
-    values = {
-        "id": call.id,
-        "epoch": call.epoch,
-        "status": "failed" if error is not None else "succeeded",
-        "result": None if error is not None else Jsonb(result),
-        "error": error,
-    }
-    runtime.let_go(runtime.calls, call.id, epoch=call.epoch)
-    if await db.insist(lambda: _store(runtime, call.response_id, values), what="tool result"):
-        runtime.hints.advance(call.response_id)
-
-
-async def _store(runtime: Runtime, response_id: str, values: Json) -> bool:
-    """Write the outcome, and tell whether the response is ready by it. The row lock makes one call the last."""
-    async with db.transaction(runtime.pool) as session:
-        await session.execute("SELECT 1 FROM responses WHERE id = %s FOR UPDATE", (response_id,))
-        await session.execute(_STORE, values)
-        back = await session.execute(_BRING_BACK, {"id": response_id})
-    return back.rowcount == 1
-
-
-async def _hand_back(runtime: Runtime, call: Claimed) -> None:
-    """Let another worker run the call, unless repeating it might do it twice."""
-    async with db.connection(runtime.pool) as session:
-        await session.execute(_HAND_BACK, (call.id, call.epoch))
+def _timeout(call: Claimed, plan: Plan) -> float:
+    """Seconds that the attempt may take: the tool's own bound, the plan's, and what is left of the response's time."""
+    bound = call.timeout if plan.tool_timeout is None else min(call.timeout, plan.tool_timeout)
+    return max(min(bound, call.seconds_left), 0.001)

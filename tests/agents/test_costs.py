@@ -6,29 +6,34 @@ from decimal import Decimal
 import pytest
 
 from agents import costs
+from agents.costs import Cost
 from agents.models.base import Usage
 
 AT = datetime(2026, 9, 1, tzinfo=UTC)
 USAGE = Usage(input=1_000_000, output=1_000_000)
 
 
+def total(cost: Cost | None) -> Decimal | None:
+    return cost and cost.total
+
+
 def test_tokens_are_priced_by_the_list() -> None:
-    assert costs.cost("openai", "gpt-4o", USAGE, at=AT) == Decimal("12.5")
+    assert costs.cost("openai", "gpt-4o", USAGE, at=AT) == Cost(Decimal("2.5"), Decimal(10), Decimal("12.5"))
 
 
 def test_cached_tokens_are_cheaper_and_part_of_the_input() -> None:
     usage = Usage(input=1_000_000, cached=1_000_000)
-    assert costs.cost("openai", "gpt-4o", usage, at=AT) == Decimal("1.25")
+    assert total(costs.cost("openai", "gpt-4o", usage, at=AT)) == Decimal("1.25")
 
 
 def test_reasoning_is_part_of_the_output() -> None:
     usage = Usage(input=1_000_000, output=1_000_000, reasoning=900_000)
-    assert costs.cost("openai", "gpt-4o", usage, at=AT) == Decimal("12.5")
+    assert total(costs.cost("openai", "gpt-4o", usage, at=AT)) == Decimal("12.5")
 
 
 def test_writing_a_cache_costs_what_the_provider_says() -> None:
     usage = Usage(input=100_000, cache_write=100_000)
-    assert costs.cost("anthropic", "claude-sonnet-4-5", usage, at=AT) == Decimal("0.375")
+    assert total(costs.cost("anthropic", "claude-sonnet-4-5", usage, at=AT)) == Decimal("0.375")
 
 
 def test_gemini_is_googles() -> None:
@@ -40,7 +45,7 @@ def test_gemini_is_googles() -> None:
 
 @pytest.mark.parametrize(
     ("provider", "model"),
-    [("openai", "gpt-99-unheard-of"), ("demo", "echo"), ("my-openai-proxy", "gpt-4o"), ("openai-chat", "gpt-4o"), ("", "")],
+    [("openai", "gpt-99-unheard-of"), ("my-openai-proxy", "gpt-4o"), ("openai-chat", "gpt-4o"), ("", "")],
 )
 def test_what_is_not_listed_has_no_cost(provider: str, model: str) -> None:
     assert costs.cost(provider, model, USAGE, at=AT) is None
@@ -52,4 +57,8 @@ def test_counts_that_contradict_each_other_have_no_cost() -> None:
 
 def test_the_list_can_be_read_before_it_is_needed() -> None:
     costs.load()
-    assert costs.cost("openai", "gpt-4o", Usage(), at=AT) == 0
+    assert total(costs.cost("openai", "gpt-4o", Usage(), at=AT)) == 0
+
+
+def test_the_demo_costs_nothing_and_that_is_known() -> None:
+    assert costs.cost("demo", "echo", USAGE, at=AT) == Cost(Decimal(0), Decimal(0), Decimal(0))

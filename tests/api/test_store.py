@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 from api import store
-from shared import db, fold, frames
+from shared import cancellation, db, fold, frames
 from shared.frames import EventLog
 from shared.items import Json, text_of
 from tests import rows
@@ -24,7 +24,7 @@ def with_project(database_url: str, play: Play) -> None:
 
 async def cancel(pool: db.Pool, project_id: str, response_id: str) -> bool:
     async with db.transaction(pool) as session:
-        return await store.cancel(session, project_id, response_id)
+        return bool(await cancellation.cancel(session, project_id, response_id))
 
 
 async def delete(pool: db.Pool, project_id: str, response_id: str) -> None:

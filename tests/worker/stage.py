@@ -18,6 +18,7 @@ from shared.frames import Page
 from shared.items import Json
 from shared.queue import Hints
 from shared.settings import Settings
+from shared.vault import Vault
 from worker import advance, tool_calls
 from worker.flusher import Flusher
 from worker.runtime import Runtime
@@ -65,11 +66,15 @@ class MortalRedis:
     redis: Redis
     fate: Fate
     published: list[tuple[str, Page, bytes]] = field(default_factory=list)
+    orders: list[str] = field(default_factory=list)
 
     async def eval(self, script: str, keys: int, *words: Any) -> None:
         self.fate.moment()
-        pairs = zip(words[::2], words[1::2], strict=True)
-        self.published += [(name, *bus.unpack(message)) for name, message in pairs]
+        for name, message in zip(words[::2], words[1::2], strict=True):
+            if name == bus.CONTROL:
+                self.orders.append(message.decode())
+            else:
+                self.published.append((name, *bus.unpack(message)))
         await self.redis.eval(script, keys, *words)
 
 
@@ -187,6 +192,7 @@ async def stage(
             providers=cast("Providers", Cast({"scripted": model})),
             box=Toolbox(settings),
             timeouts=Timeouts(),
+            vault=Vault.from_settings(settings),
             worker_id="w1",
         )
         writing = asyncio.create_task(flusher.run())

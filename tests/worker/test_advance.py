@@ -10,7 +10,7 @@ import pytest
 from agents.models.base import Finished, Model, ModelError, TextDelta, Usage
 from agents.models.scripted import STOP, Scripted, call, says
 from api import store as client_side
-from shared import db, frames
+from shared import cancellation, db, frames
 from shared.items import Json, text_of
 from tests import rows
 from tests.agents.recording import obeys_the_order_of_events
@@ -265,7 +265,7 @@ def test_a_cancelled_response_keeps_what_was_said_and_its_worker_writes_no_more(
         await until(lambda: any(b"half" in page.frames for _, page, _ in said))
         project_id = (await rows.row(pool, response_id))["project_id"]
         async with db.transaction(pool) as session:
-            assert await client_side.cancel(session, project_id, response_id)
+            assert await cancellation.cancel(session, project_id, response_id)
         before = await rows.everything(pool)
         worker.runtime.responses[response_id].task.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -326,7 +326,7 @@ def test_what_a_dead_attempt_said_is_no_output_of_a_response_cancelled_later(dat
         assert [text_of(item) for item in (await object_of(pool, response_id))["output"]] == ["half"]
         project_id = (await rows.row(pool, response_id))["project_id"]
         async with db.transaction(pool) as session:
-            await client_side.cancel(session, project_id, response_id)
+            await cancellation.cancel(session, project_id, response_id)
         assert [text_of(item) for item in await rows.output(pool, response_id)] == ["half"]
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

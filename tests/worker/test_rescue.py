@@ -37,7 +37,7 @@ async def with_call(pool: db.Pool, *, effect: Effect = "pure", **columns: str) -
     call = ServerCall(call_id="c", tool="orq:current_date", name="n", arguments="{}", effect=effect)
     step = Commit(status=Status.IN_PROGRESS, phase=Phase.TOOLS, outcome="tools", next_output_index=0, calls=(call,))
     async with db.transaction(pool) as session:
-        [call_id] = await store.commit(session, run, step, worker="w1")
+        [(call_id, _)] = await store.commit(session, run, step, worker="w1")
     for column, value in columns.items():
         await rows.execute(pool, f"UPDATE tool_calls SET {column} = {value} WHERE id = %s", call_id)
     return run, call_id

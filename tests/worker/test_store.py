@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from agents.turn import ServerCall
-from api import store as client_side
-from shared import db, frames
+from shared import cancellation, db, frames
 from shared.frames import Page
 from shared.status import Phase, Status
 from tests import rows
@@ -43,7 +42,7 @@ def finished(run: Run, **fields: Any) -> Commit:
     return Commit(**{**given, "page": page(run), "next_output_index": 1, "called_model": True, **fields})
 
 
-async def commit(pool: db.Pool, run: Run, step: Commit) -> list[str]:
+async def commit(pool: db.Pool, run: Run, step: Commit) -> list[tuple[str, str]]:
     async with db.transaction(pool) as session:
         return await store.commit(session, run, step, worker="w1")
 
@@ -58,7 +57,7 @@ def test_a_claim_takes_a_ready_response_and_sets_its_lease(database_url: str) ->
             assert 9 < row["left"] <= 10
             assert 3590 < run.seconds_left <= 3600
             assert [item["content"] for item in run.context] == [[{"type": "input_text", "text": "hello"}]]
-            assert (run.output, run.calls, run.body["instructions"]) == ([], [], "be brief")
+            assert (run.output, run.uses, run.untold, run.body["instructions"]) == ([], {}, False, "be brief")
 
     asyncio.run(main())
 
@@ -166,7 +165,7 @@ def test_a_commit_writes_the_step_and_compacts_its_pages(database_url: str) -> N
 
 async def cancelled(pool: db.Pool, run: Run) -> None:
     async with db.transaction(pool) as session:
-        assert await client_side.cancel(session, run.project_id, run.id)
+        assert await cancellation.cancel(session, run.project_id, run.id)
 
 
 async def expired(pool: db.Pool, run: Run) -> None:
@@ -295,7 +294,7 @@ def test_calls_are_stored_in_order_with_a_key_that_no_repetition_changes(databas
             step = finished(run, status=Status.IN_PROGRESS, phase=Phase.TOOLS, calls=calls)
             made = await commit(pool, run, step)
             stored = await rows.read(pool, "SELECT id, call_id, status, idempotency_key FROM tool_calls ORDER BY position")
-            assert [call["id"] for call in stored] == made
+            assert [(call["id"], "tools") for call in stored] == made
             assert [(call["call_id"], call["status"]) for call in stored] == [(f"c{n}", "pending") for n in range(3)]
             assert [call["idempotency_key"] for call in stored] == [f"{run.id}:c{n}" for n in range(3)]
 

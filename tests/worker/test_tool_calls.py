@@ -9,7 +9,7 @@ import pytest
 from agents.models.scripted import Scripted, call
 from agents.tools import registry
 from agents.tools.base import ToolError
-from shared import db
+from shared import cancellation, db
 from tests import rows
 from tests.worker.stage import COST, Played, Stage, stage, until
 from worker import advance, rescue, tool_calls
@@ -190,12 +190,10 @@ def test_a_worker_that_lost_the_lease_of_a_call_stores_nothing(
 
 
 def test_a_call_of_a_cancelled_response_is_not_run(database_url: str, redis_url: str) -> None:
-    from api import store as client_side
-
     async def play(pool: db.Pool, worker: Stage, response_id: str, calls: list[str]) -> None:
         project_id = (await rows.row(pool, response_id))["project_id"]
         async with db.transaction(pool) as session:
-            await client_side.cancel(session, project_id, response_id)
+            await cancellation.cancel(session, project_id, response_id)
         await tool_calls.run_tool(worker.runtime, calls[0])
         [one] = await the_calls(pool)
         assert (one["status"], one["attempts"]) == ("failed", 0)
