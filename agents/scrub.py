@@ -1,28 +1,35 @@
-"""Secret values are taken out of what models say and tools return, in the forms that programs usually give them.
+"""Secret values are taken out of what models say and tools return, in the forms that programs usually give them."""
 
-Found are the value itself and its JSON, HTML, percent, hexadecimal and base64 forms, the last also inside a longer encoding.
-A value that was transformed otherwise (reversed, split, compressed, encoded twice) is not found.
-"""
-
-import base64
-import html
-import json
 import re
 from bisect import bisect_right
-from collections.abc import Iterable, Iterator
-from typing import Any, Final
-from urllib.parse import quote
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Iterator
+from contextlib import aclosing
+from dataclasses import replace
+from typing import Any, Final, TypeAlias, assert_never, cast
 
-from shared.items import Item
+from agents import spellings
+from agents.models.base import (
+    AnnotationAdded,
+    Finished,
+    ItemDone,
+    Model,
+    ModelError,
+    ModelEvent,
+    ModelRequest,
+    ReasoningDelta,
+    ReasoningDone,
+    ReasoningSummaryDelta,
+    RefusalDelta,
+    TextDelta,
+    ToolCallDelta,
+    ToolCallDone,
+    ToolCallStarted,
+)
+from shared.items import Item, Json
 
 MASK: Final = "[secret]"
 MIN_SECRET: Final = 4
 """Shortest value that can be a secret, in characters: shorter ones occur everywhere by chance."""
-_MIN_MIDDLE: Final = 8
-"""Shortest piece of a longer base64 text that is taken for a secret's."""
-_SAFE: Final = ("", "/", "*", "!'()*", ";/?:@&=+$,#!'()*")
-"""What percent-encoders leave alone: strict ones, paths, forms, encodeURIComponent, encodeURI."""
-_HTML_IN_JSON: Final = str.maketrans({"<": "\\u003c", ">": "\\u003e", "&": "\\u0026"})
 _STRUCTURE: Final = frozenset({"type", "id", "call_id", "status", "role"})
 """Members of an item that we or the provider's adapter wrote, and that others rely on."""
 
@@ -35,8 +42,9 @@ class Scrubber:
     """
 
     def __init__(self, values: Iterable[str]) -> None:
-        """Look for `values` of at least MIN_SECRET characters; shorter ones cannot be secrets."""
-        forms = {form for value in values for form in _forms(value)}
+        """Look for `values`, with and without the space around them, if they are at least MIN_SECRET characters."""
+        exact = {text for value in values for text in (value, value.strip()) if len(text) >= MIN_SECRET}
+        forms = {form for text in exact for form in spellings.of(text)}
         self._forms = sorted(forms)
         self._longest = max(map(len, forms), default=0)
         self._by_head: dict[str, list[str]] = {}
@@ -121,42 +129,126 @@ def _any_of(heads: Iterable[str]) -> re.Pattern[str]:
     return re.compile("|".join(groups) or "(?!)")
 
 
-def _forms(value: str) -> Iterator[str]:
-    """Yield the value, also without the space around it, and its usual encodings."""
-    for text in {value, value.strip()}:
-        if len(text) < MIN_SECRET:
-            continue
-        yield text
-        yield from _escaped(text)
-        data = text.encode("utf-8", "surrogatepass")
-        yield from _percent(data)
-        yield from (data.hex(), data.hex().upper())
-        yield from _base64(data)
+_Speech: TypeAlias = TextDelta | RefusalDelta | ReasoningDelta | ReasoningSummaryDelta
+"""What one open item grows by; an event of another kind ends it."""
 
 
-def _escaped(text: str) -> Iterator[str]:
-    """Yield the text as it stands in HTML, and in JSON of several tastes, also in JSON inside of JSON."""
-    yield from (html.escape(text), html.escape(text, quote=False))
-    spelled = json.dumps(text)[1:-1]
-    upper = re.sub(r"\\u[0-9a-f]{4}", lambda found: f"\\u{found[0][2:].upper()}", spelled)
-    for form in (json.dumps(text, ensure_ascii=False)[1:-1], spelled, upper):
-        for taste in (form, form.replace("/", "\\/"), form.translate(_HTML_IN_JSON)):
-            yield from (taste, json.dumps(taste, ensure_ascii=False)[1:-1])
+class Guarded:
+    """A model whose words hold no secrets, however they are cut into events."""
+
+    def __init__(self, model: Model, scrubber: Scrubber) -> None:
+        self._model = model
+        self._scrubber = scrubber
+
+    async def stream(self, request: ModelRequest) -> AsyncIterator[ModelEvent]:
+        """Take one turn. Text that may be the beginning of a secret comes once that is decided. Raises ModelError."""
+        guard = _Guard(self._scrubber)
+        events = cast("AsyncGenerator[ModelEvent, None]", self._model.stream(request))
+        async with aclosing(events):
+            try:
+                async for event in events:
+                    for clean in guard.hear(event):
+                        yield clean
+            except ModelError as error:
+                raise self._clean(error) from None  # the original would be part of a traceback
+
+    def _clean(self, error: ModelError) -> ModelError:
+        message = self._scrubber.text(error.message)
+        return ModelError(error.code, message, provider_status=error.provider_status, retry_after=error.retry_after)
 
 
-def _percent(data: bytes) -> Iterator[str]:
-    every = "".join(f"%{byte:02X}" for byte in data)
-    for form in (every, *(quote(data, safe=safe) for safe in _SAFE)):
-        for taste in (form, form.replace("%20", "+"), form.replace("~", "%7E")):
-            yield from (taste, re.sub(r"%[0-9A-F]{2}", lambda found: found[0].lower(), taste))
+class _Guard:
+    """One turn: what is held back of the speech that goes on, and of each call's arguments."""
+
+    def __init__(self, scrubber: Scrubber) -> None:
+        self._scrubber = scrubber
+        self._speech: _Speech | None = None
+        """The latest delta, with the text that is held back as its text."""
+        self._arguments: dict[str, str] = {}
+
+    def hear(self, event: ModelEvent) -> Iterator[ModelEvent]:
+        """Take the model's next event, and yield what is decided by it.
+
+        What does not end the speech lets nothing out: a value could be spoken around a citation, or around a call's arguments.
+        """
+        match event:
+            case TextDelta() | RefusalDelta() | ReasoningDelta() | ReasoningSummaryDelta():
+                yield from self._speak(event)
+            case ToolCallDelta():
+                yield from self._argue(event)
+            case ToolCallDone():
+                yield from self._end_arguments(event.key)
+                yield event
+            case AnnotationAdded():
+                yield AnnotationAdded(self._scrubber.item(event.annotation))
+            case ReasoningDone() | ToolCallStarted() | ItemDone() | Finished():
+                yield from self._end_speech()
+                yield from self._turn_to(event)
+            case _:
+                assert_never(event)
+
+    def _turn_to(self, event: ReasoningDone | ToolCallStarted | ItemDone | Finished) -> Iterator[ModelEvent]:
+        match event:
+            case ReasoningDone():
+                yield event  # its opaque state is the provider's own, encrypted or encoded: any change would break it
+            case ToolCallStarted():
+                yield from self._end_arguments(event.key)
+                namespace = None if event.namespace is None else self._scrubber.text(event.namespace)
+                yield replace(event, name=self._scrubber.text(event.name), namespace=namespace)
+            case ItemDone():
+                yield ItemDone(self._scrubber.item(event.item))
+            case Finished():
+                for key in list(self._arguments):
+                    yield from self._end_arguments(key)
+                yield event
+            case _:
+                assert_never(event)
+
+    def _speak(self, event: _Speech) -> Iterator[_Speech]:
+        """Let out what is decided. Log probabilities spell the text, so they come once all of it is, or never if it changed."""
+        if not event.text and not _logprobs(event):
+            return
+        if self._speech is not None and _part(self._speech) != _part(event):
+            yield from self._end_speech()
+        held = self._speech.text if self._speech else ""
+        logprobs = (_logprobs(self._speech) if self._speech else ()) + _logprobs(event)
+        clean, rest = self._scrubber.split(held + event.text)
+        if clean + rest != held + event.text:
+            logprobs = ()
+        self._speech = _with(event, rest, logprobs) if rest else None
+        spelled = () if rest else logprobs
+        if clean or spelled:
+            yield _with(event, clean, spelled)
+
+    def _end_speech(self) -> Iterator[_Speech]:
+        """Let out what is held: it ended before it became a secret, or it is one."""
+        if self._speech is None:
+            return
+        speech, self._speech = self._speech, None
+        clean = self._scrubber.text(speech.text)
+        yield _with(speech, clean, _logprobs(speech) if clean == speech.text else ())
+
+    def _argue(self, event: ToolCallDelta) -> Iterator[ToolCallDelta]:
+        clean, rest = self._scrubber.split(self._arguments.pop(event.key, "") + event.arguments)
+        if rest:
+            self._arguments[event.key] = rest
+        if clean:
+            yield ToolCallDelta(event.key, clean)
+
+    def _end_arguments(self, key: str) -> Iterator[ToolCallDelta]:
+        if rest := self._arguments.pop(key, ""):
+            yield ToolCallDelta(key, self._scrubber.text(rest))
 
 
-def _base64(data: bytes) -> Iterator[str]:
-    """Yield the encoding, and for each place that data may have in a longer one the characters that it alone decides."""
-    for encode in (base64.b64encode, base64.urlsafe_b64encode):
-        whole = encode(data).decode()
-        yield from (whole, whole.rstrip("="))
-        for before in range(3):
-            first, end = -(-8 * before // 6), 8 * (before + len(data)) // 6
-            if end - first >= _MIN_MIDDLE:
-                yield encode(bytes(before) + data).decode()[first:end]
+def _part(speech: _Speech) -> tuple[type, int]:
+    """Tell the parts of an item apart."""
+    return type(speech), speech.index if isinstance(speech, ReasoningSummaryDelta) else 0
+
+
+def _logprobs(speech: _Speech) -> tuple[Json, ...]:
+    return speech.logprobs if isinstance(speech, TextDelta) else ()
+
+
+def _with(speech: _Speech, text: str, logprobs: tuple[Json, ...]) -> _Speech:
+    """Return the delta with another text, and for text with these log probabilities."""
+    return TextDelta(text, logprobs) if isinstance(speech, TextDelta) else replace(speech, text=text)
