@@ -20,7 +20,7 @@ router = APIRouter()
 
 _TOTALS: Final = """
 LEFT JOIN LATERAL (
-    SELECT count(*) AS responses, coalesce(sum((r.usage->>'input_tokens')::bigint), 0)::bigint AS input_tokens,
+    SELECT count(*) AS responses_count, coalesce(sum((r.usage->>'input_tokens')::bigint), 0)::bigint AS input_tokens,
            coalesce(sum((r.usage->>'output_tokens')::bigint), 0)::bigint AS output_tokens,
            coalesce(sum((r.usage->>'total_tokens')::bigint), 0)::bigint AS total_tokens, sum(r.cost)::float8 AS total_cost,
            extract(epoch FROM min(r.created_at))::float8 AS started_at,

@@ -229,10 +229,10 @@ def _check_json(status: int, body: Json) -> None:
 
 
 def _check_element(element: Json) -> None:
-    """One element of a list: a response, a model, or an item with an id."""
+    """One element of a list: a response, an object that OpenAI does not know, or an item with an id."""
     if element.get("object") == "response":
         check_response(element)
-    elif element.get("object") != "model":
+    elif "object" not in element and "type" in element:
         assert element["id"]
         if _known_to(None, element):
             _ITEM.validate_python(element)
