@@ -167,13 +167,12 @@ def _flat(tools: list[Json], history: Iterable[Item], *, delegating: bool) -> It
         if type_ == "namespace":
             inner = [each for each in tool.get("tools") or [] if each.get("type") in _CLIENT]
             yield from (_Entry(each, namespace=tool["name"]) for each in inner)
-        elif type_ == "mcp" and _ours(tool):
+        elif not _ours(tool):
+            yield from [] if type_.startswith("orq:") else [_Entry(tool)]
+        elif type_ == "mcp":
             yield from _functions(tool, listed.get(tool["server_label"]))
-        elif registry.known(type_):
-            if delegating or type_ not in DELEGATES:
-                yield _Entry(_function(tool), server=tool)
-        elif not type_.startswith("orq:"):
-            yield _Entry(tool)
+        elif delegating or type_ not in DELEGATES:
+            yield _Entry(_function(tool), server=tool)
 
 
 def _functions(spec: Json, listed: Item | None) -> Iterator[_Entry]:

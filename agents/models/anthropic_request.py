@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from agents.models import anthropic_content, custom, json_subset, turns
+from agents.models import anthropic_content, custom, hosted, json_subset, turns
 from agents.models.anthropic_model import Generation, generation
 from agents.models.base import ModelRequest
 from shared.items import Json
@@ -84,7 +84,7 @@ def _forced(request: ModelRequest) -> bool:
 
 def _tools(request: ModelRequest, version: Generation) -> list[Json]:
     """Declare the tools that are called by name; a custom tool takes its input as one string."""
-    tools = [tool for tool in request.tools if tool.get("type") in {"function", "custom"}]
+    tools = hosted.without(request.tools, wire="anthropic")
     holds = version.structured and sum(tool.get("strict") is True for tool in tools) <= _STRICT
     declared = [_tool(tool, strict=holds and tool.get("strict") is True) for tool in tools]
     if name := answer_tool(request):

@@ -5,7 +5,7 @@ from typing import Final
 
 import orjson
 
-from agents.models import custom, google_content, json_subset, turns
+from agents.models import custom, google_content, hosted, json_subset, turns
 from agents.models.base import ModelRequest
 from shared.items import Json
 
@@ -79,7 +79,7 @@ def _version(model: str) -> tuple[int, int]:
 
 def _tools(request: ModelRequest) -> list[Json]:
     """Declare the tools that are called by name; a custom tool takes its input as one string."""
-    return [_declaration(tool) for tool in request.tools if tool.get("type") in {"function", "custom"}]
+    return [_declaration(tool) for tool in hosted.without(request.tools, wire="google")]
 
 
 def _declaration(tool: Json) -> Json:

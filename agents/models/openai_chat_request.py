@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final, assert_never
 from urllib.parse import urlsplit
 
-from agents.models import custom, media, opaque, turns
+from agents.models import custom, hosted, media, opaque, turns
 from agents.models.base import ModelError, ModelRequest
 from agents.models.media import Inline, Linked, Stored
 from shared.items import Item, Json, Part, output_text, text_of
@@ -160,7 +160,7 @@ def _call(item: Item) -> Json | None:
 
 
 def _tools(request: ModelRequest) -> Json:
-    tools = [declared for tool in request.tools if (declared := _tool(tool)) is not None]
+    tools = [_tool(tool) for tool in hosted.without(request.tools, wire="openai-chat")]
     if not tools:
         return {}
     return {
@@ -171,18 +171,15 @@ def _tools(request: ModelRequest) -> Json:
     }
 
 
-def _tool(tool: Json) -> Json | None:
-    """Declare a tool; None for one that only the Responses API's own servers can run."""
-    match tool.get("type"):
-        case "function":
-            parameters = tool.get("parameters") or {"type": "object", "properties": {}}
-            declared = {"name": tool["name"], "description": tool.get("description") or None, "parameters": parameters}
-            strict = tool.get("strict") or None
-        case "custom":
-            declared = {"name": tool["name"], "description": custom.describe(tool) or None, "parameters": custom.PARAMETERS}
-            strict = None
-        case _:
-            return None
+def _tool(tool: Json) -> Json:
+    """Declare a tool that is called by name; a custom tool takes its input as one string."""
+    if tool["type"] == "custom":
+        declared = {"name": tool["name"], "description": custom.describe(tool) or None, "parameters": custom.PARAMETERS}
+        strict = None
+    else:
+        parameters = tool.get("parameters") or {"type": "object", "properties": {}}
+        declared = {"name": tool["name"], "description": tool.get("description") or None, "parameters": parameters}
+        strict = tool.get("strict") or None
     function = {name: value for name, value in {**declared, "strict": strict}.items() if value is not None}
     return {"type": "function", "function": function}
 

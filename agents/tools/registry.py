@@ -9,12 +9,18 @@ import orjson
 from agents.tools.base import Call, Tool, ToolError
 from agents.tools.clock import Clock
 from agents.tools.delegates import DELEGATES, Agents, Delegate
+from agents.tools.mcp import Mcp
 from shared.items import Json
 
 if TYPE_CHECKING:
     from jsonschema.protocols import Validator
 
-TOOLS: Final[dict[str, Tool]] = {"orq:current_date": Clock(), "orq:datetime": Clock(), "orq:retrieve_agents": Agents()}
+TOOLS: Final[dict[str, Tool]] = {
+    "orq:current_date": Clock(),
+    "orq:datetime": Clock(),
+    "orq:retrieve_agents": Agents(),
+    "mcp": Mcp(),
+}
 
 MAX_RESULT: Final = 100_000
 """Characters of a result that a model is given."""
