@@ -179,6 +179,8 @@ class _Guard:
             case ToolCallDone():
                 yield from self._end_arguments(event.key)
                 yield event
+            case ReasoningDone(opaque=None) if isinstance(self._speech, TextDelta | RefusalDelta):
+                yield event  # which ends no message
             case AnnotationAdded():
                 yield AnnotationAdded(self._scrubber.item(event.annotation))
             case ReasoningDone() | ToolCallStarted() | ItemDone() | Finished():
