@@ -11,8 +11,10 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp
 
 from api import approvals, catalogue, health, identities, journal, listing, reporting, responses, threads
+from api.agents import routes as agents
 from api.desk import open_desk
 from api.replies import json_reply
+from api.saved_tools import routes as saved_tools
 from api.trace import Trace
 from shared.errors import InvalidRequest, MethodNotAllowed, NotFound, RondoError, TooLarge
 from shared.settings import Settings
@@ -32,6 +34,9 @@ def make_app(settings: Settings) -> ASGIApp:
     app = FastAPI(lifespan=lifespan, redirect_slashes=False, openapi_url=None)
     for module in (listing, journal, responses, approvals, identities, threads, reporting, catalogue, health):
         app.include_router(module.router)
+    for prefix in ("/v1", "/v2"):
+        app.include_router(agents.router, prefix=prefix)
+        app.include_router(saved_tools.router, prefix=prefix)
     app.add_exception_handler(RondoError, _known_error)
     app.add_exception_handler(HTTPException, _http_error)
     app.add_exception_handler(Exception, _unknown_error)

@@ -55,7 +55,7 @@ async def agent(
 
     Raises AgentNotFound, about the request's member `param`, naming the agents, or the versions and environments, that exist.
     """
-    key, ref = _plain(key), None if ref in {None, LATEST} else _plain(ref or "")
+    key, ref = plain(key), None if ref in {None, LATEST} else plain(ref or "")
     cursor = await session.execute(
         """SELECT a.id, a.key, v.version, v.manifest FROM agents a JOIN agent_versions v ON v.agent_id = a.id
             WHERE a.project_id = %(project)s AND a.key = %(key)s
@@ -66,7 +66,7 @@ async def agent(
     )
     row = await cursor.fetchone()
     if row is None:
-        raise AgentNotFound(await _about_agent(session, project_id, key, ref), param=param)
+        raise await agent_not_found(session, project_id, key, ref, param=param)
     return AgentDefinition(*row)
 
 
@@ -91,23 +91,36 @@ async def tools(
     found = {wanted[row[0] - 1][0]: ToolDefinition(*row[1:]) for row in await cursor.fetchall()}
     for ref, name, version in wanted:
         if ref not in found:
-            raise ToolNotFound(await _about_tool(session, project_id, name, version), param=param)
+            raise await tool_not_found(session, project_id, name, version, param=param)
     return found
 
 
 def _split(ref: str) -> tuple[str, str | None]:
     """Split `key@version`."""
-    name, _, version = _plain(ref).partition("@")
+    name, _, version = plain(ref).partition("@")
     return name, None if version in {"", LATEST} else version
 
 
-def _plain(text: str) -> str:
+def plain(text: str) -> str:
     """Replace what no text in Postgres can hold."""
     return text.replace("\0", "\ufffd")
 
 
+async def agent_not_found(
+    session: Session, project_id: str, key: str, ref: str | None = None, *, param: str | None = None
+) -> AgentNotFound:
+    """Make the error that says what is missing, and what there is instead."""
+    return AgentNotFound(await _about_agent(session, project_id, key, ref), param=param)
+
+
+async def tool_not_found(
+    session: Session, project_id: str, name: str, version: str | None = None, *, param: str | None = None
+) -> ToolNotFound:
+    """Make the error that says what is missing, and what there is instead."""
+    return ToolNotFound(await _about_tool(session, project_id, name, version), param=param)
+
+
 async def _about_agent(session: Session, project_id: str, key: str, ref: str | None) -> str:
-    """Say what is missing, and what there is instead."""
     keys = await _texts(session, "SELECT key FROM agents WHERE project_id = %s ORDER BY key", project_id)
     if key not in keys or ref is None:
         return f"There is no agent '{_short(key)}'. {_named(keys, 'The agents are', 'There are no agents yet')}."
@@ -131,7 +144,6 @@ async def _about_agent(session: Session, project_id: str, key: str, ref: str | N
 
 
 async def _about_tool(session: Session, project_id: str, name: str, version: str | None) -> str:
-    """Say what is missing, and what there is instead."""
     versions = await _texts(
         session,
         """SELECT v.version FROM tools t JOIN tool_versions v ON v.tool_id = t.id

@@ -1,0 +1,1 @@
+"""The Agents API: definitions with versions and environments, written as they are read."""
