@@ -78,7 +78,7 @@ def test_several_server_calls_of_one_turn_all_run(http: httpx2.Client) -> None:
     made = create(http, model="demo/load", input="tokens=2 tools=8", tools=[CLOCK])
     assert [item["type"] for item in made["output"]] == ["function_call"] * 8 + ["orq:current_date"] * 8 + ["message"]
     calls, results = made["output"][:8], made["output"][8:16]
-    assert [call["call_id"] for call in calls] == [result["call_id"] for result in results]
+    assert {call["call_id"] for call in calls} == {result["call_id"] for result in results}
 
 
 def test_without_parallel_calls_a_turn_makes_one_call(http: httpx2.Client) -> None:
