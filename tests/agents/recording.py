@@ -1,6 +1,8 @@
 """A log that remembers its events, and the laws that every log obeys."""
 
 import warnings
+from collections.abc import Collection, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from openai import omit
@@ -39,6 +41,7 @@ TEXTS: Final = {
     "response.reasoning_summary_text": "text",
     "response.function_call_arguments": "arguments",
     "response.custom_tool_call_input": "input",
+    "response.mcp_call_arguments": "arguments",
 }
 """What deltas grow, and the member of the `done` event that repeats it."""
 
@@ -70,9 +73,14 @@ class Recording:
         return [event["item"] for event in sorted(self.of("output_item.done"), key=lambda event: event["output_index"])]
 
 
-def obeys_the_order_of_events(events: list[Json]) -> None:
-    """Every item and part is added, then grows, then is done, once each and under one id; its texts are said alike thrice."""
-    open_items: dict[int, Item] = {}
+def obeys_the_order_of_events(
+    events: list[Json], *, begun: Mapping[int, Item] = MappingProxyType({}), waiting: Collection[int] = ()
+) -> None:
+    """Every item and part is added, then grows, then is done, once each and under one id; its texts are said alike thrice.
+
+    Items that were `begun` before end here, and calls that are `waiting` for their results end later.
+    """
+    open_items: dict[int, Item] = dict(begun)
     open_parts: set[tuple[Any, ...]] = set()
     grown: dict[tuple[Any, ...], str] = {}
     indexes = []
@@ -104,9 +112,11 @@ def obeys_the_order_of_events(events: list[Json]) -> None:
                 name = event["type"].removesuffix(".done")
                 assert open_items[index]["id"] == event["item_id"]
                 assert event[TEXTS[name]] == grown.pop(_key(event, name), "")
+            case [_, "mcp_call" | "mcp_list_tools" as type_, "in_progress" | "completed" | "failed"]:
+                assert (open_items[index]["type"], open_items[index]["id"]) == (type_, event["item_id"])
             case _:
                 raise AssertionError(event["type"])
-    assert not open_items
+    assert open_items.keys() == set(waiting)
     assert not open_parts
     assert not grown
     assert len(set(indexes)) == len(indexes)
