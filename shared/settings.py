@@ -55,6 +55,10 @@ class Settings:
     cors_origins: tuple[str, ...] = ()
     allow_networks: tuple[str, ...] = ()
     """Ranges that tools may reach besides public addresses, such as `10.1.0.0/16`."""
+    sandbox_processes: int = 2
+    """Programs of `orq:code_interpreter` and saved code tools that one worker process runs at once; more wait."""
+    sandbox_memory: int = 128 * 1024 * 1024
+    """What such a program may hold."""
     search_backend: str = ""
     """`tavily`, `brave`, `searxng`, or none."""
     search_api_key: str = field(default="", repr=False)

@@ -11,6 +11,8 @@ from shared.settings import Settings
 if TYPE_CHECKING:
     import httpx2
 
+    from agents.sandbox.base import Sandbox
+
 
 class Toolbox:
     """Made at the start of a worker process, closed at its end."""
@@ -34,6 +36,15 @@ class Toolbox:
         servers = Servers(partial(net.client, self.networks))
         self._open.push_async_callback(servers.aclose)
         return servers
+
+    @cached_property
+    def sandbox(self) -> "Sandbox":
+        """Where programs of strangers run."""
+        from agents.sandbox.monty import Monty  # noqa: PLC0415  # 10 MB that a process without code tools need not load
+
+        sandbox = Monty(processes=self.settings.sandbox_processes, memory=self.settings.sandbox_memory)
+        self._open.push_async_callback(sandbox.aclose)
+        return sandbox
 
     async def aclose(self) -> None:
         """Close whatever was made."""

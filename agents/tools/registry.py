@@ -8,6 +8,7 @@ import orjson
 
 from agents.tools.base import Call, Tool, ToolError
 from agents.tools.clock import Clock
+from agents.tools.code import CodeInterpreter, SavedCode
 from agents.tools.delegates import DELEGATES, Agents, Delegate
 from agents.tools.mcp import Mcp
 from shared.items import Json
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 TOOLS: Final[dict[str, Tool]] = {
     "orq:current_date": Clock(),
     "orq:datetime": Clock(),
+    "orq:code": SavedCode(),
+    "orq:code_interpreter": CodeInterpreter(),
     "orq:retrieve_agents": Agents(),
     "mcp": Mcp(),
 }
