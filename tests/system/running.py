@@ -1,5 +1,6 @@
 """Rondo as `make run` would start it: real processes on real stores, more of each on demand, and their logs."""
 
+import base64
 import os
 import signal
 import socket
@@ -24,6 +25,8 @@ T = TypeVar("T")
 KEY = "rk_test_0123456789abcdef"
 QUICK = {"RONDO_LEASE": "1.5", "RONDO_HEARTBEAT": "0.3", "RONDO_RESCUE_EVERY": "0.2", "RONDO_DRAIN": "10"}
 """Short leases, so that a takeover takes less than two seconds; long enough for a busy machine."""
+SEALING = f"test:{base64.b64encode(bytes(range(32))).decode()}"
+"""The key of secrets at rest."""
 UP_WITHIN = 20.0
 
 
@@ -87,8 +90,10 @@ class System:
     def on(cls, *, database_url: str, redis_url: str, home: Path, **variables: str) -> "System":
         """Make the default project with its key; start nothing yet."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RONDO_", "OPENAI_"))}
-        stores = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "RONDO_API_KEY": KEY, "RONDO_LOG_FORMAT": "console"}
-        system = cls({**inherited, **stores, "PYTHONUNBUFFERED": "1", **QUICK, **variables}, home)
+        stores = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "RONDO_API_KEY": KEY, "RONDO_ENCRYPTION_KEYS": SEALING}
+        system = cls(
+            {**inherited, **stores, "PYTHONUNBUFFERED": "1", "RONDO_LOG_FORMAT": "console", **QUICK, **variables}, home
+        )
         system.admin("bootstrap")
         return system
 
