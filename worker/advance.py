@@ -3,11 +3,14 @@
 import asyncio
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 
 import structlog
 
+from agents.mcp import listing
 from agents.models.base import ModelError, Sampling
 from agents.models.providers import UnknownModel
+from agents.plan import Plan
 from agents.scrub import Guarded, Scrubber
 from agents.step import take
 from agents.turn import Outcome, StepFailed, Turn
@@ -15,7 +18,8 @@ from shared import bus, cancellation, db, snapshot
 from shared.frames import EventLog
 from shared.items import Item, Json
 from shared.status import Phase, Status
-from worker import opening, outcome, store, telling
+from worker import children, opening, outcome, store, telling
+from worker.opening import Opened
 from worker.runtime import Runtime
 from worker.store import Commit, Run
 
@@ -92,24 +96,32 @@ async def _move(runtime: Runtime, run: Run, events: EventLog) -> None:
 async def _step(runtime: Runtime, run: Run, events: EventLog) -> Commit:
     """Let the model take its turn; a provider's failure is a result like any other."""
     try:
-        scrubber = Scrubber((await opening.texts(runtime, run.project_id, run.plan)).values())
+        opened = await opening.opened(runtime, run.project_id, run.plan)
     except opening.Closed as closed:
         return outcome.failed(run, run.next_output_index, closed.error)
     try:
-        taken = await _take(runtime, run, events, scrubber)
+        taken = await _take(runtime, run, events, opened)
     except StepFailed as failed:
-        return outcome.of_failure(run, _scrubbed(failed, scrubber))
+        return outcome.of_failure(run, _scrubbed(failed, opened.scrubber))
     return outcome.of_turn(run, taken)
 
 
-async def _take(runtime: Runtime, run: Run, events: EventLog, scrubber: Scrubber) -> Outcome:
+async def _take(runtime: Runtime, run: Run, events: EventLog, opened: Opened) -> Outcome:
     """Take the turn with the model that has it. Raises StepFailed."""
     try:
         model, name = runtime.providers.resolve(run.asked)
     except UnknownModel as error:
         unknown = ModelError("model_not_found", str(error))
         raise StepFailed(unknown, next_output_index=run.next_output_index) from error
-    return await take(_turn(runtime, run, name), Guarded(model, scrubber) if scrubber else model, events.emit)
+    guarded = Guarded(model, opened.scrubber) if opened.scrubber else model
+    discover = partial(_discover, runtime, run.plan, opened)
+    return await take(_turn(runtime, run, name), guarded, events.emit, discover=discover)
+
+
+async def _discover(runtime: Runtime, plan: Plan, opened: Opened, spec: Json) -> Item:
+    """Ask an MCP server what it offers; it may repeat what it was sent."""
+    listed = await listing.discover(spec, engine=plan.engine, variables=opened.variables, secrets=opened.texts, box=runtime.box)
+    return opened.scrubber.value(listed) if opened.scrubber else listed
 
 
 def _scrubbed(failed: StepFailed, scrubber: Scrubber) -> StepFailed:
@@ -164,6 +176,8 @@ async def _commit(runtime: Runtime, run: Run, events: EventLog, step: Commit) ->
         runtime.hints.advance(run.id)
     for call_id, queue in calls:
         runtime.hints.run_tool(call_id, queue)
+    if done and run.parent_call_id is not None:
+        await children.answer(runtime, run.parent_call_id)
 
 
 async def _write(runtime: Runtime, run: Run, step: Commit) -> list[tuple[str, str]]:

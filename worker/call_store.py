@@ -1,7 +1,9 @@
 """What a worker does to a tool call in Postgres: claim it, end it, put it off, hand it back. Every write carries its epoch."""
 
+from __future__ import annotations
+
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from psycopg.rows import class_row
 from psycopg.types.json import Jsonb
@@ -11,8 +13,9 @@ from shared.db import Session
 from shared.frames import Page
 from shared.items import Json
 from worker import telling
-from worker.rescue import CUT_OFF
-from worker.runtime import Runtime
+
+if TYPE_CHECKING:
+    from worker.runtime import Runtime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +76,14 @@ _POSTPONE = """
 UPDATE tool_calls SET status = 'pending', lease_until = NULL, hint_at = now() + %s * interval '1 second'
  WHERE id = %s AND epoch = %s AND status = 'running'
 """
+CUT_OFF: Final = """
+UPDATE tool_calls
+   SET status = CASE WHEN effect = 'at_most_once' THEN 'unknown' ELSE 'pending' END, lease_until = NULL, hint_at = now(),
+       error = CASE WHEN effect = 'at_most_once'
+                    THEN 'The outcome is unknown: the worker stopped while the tool ran. Verify before repeating.' END
+"""
+"""What becomes of calls that began and were not ended by their worker; the caller says which."""
+
 _HAND_BACK = f"""{CUT_OFF}, attempts = attempts - 1 WHERE id = %s AND epoch = %s AND status = 'running'"""
 _BRING_BACK = """
 UPDATE responses SET phase = 'ready', hints = 0, hint_at = now() + interval '2 seconds'

@@ -1,11 +1,35 @@
 """Opening the secrets that a response's plan names, at the moment of use."""
 
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+
+from agents import secrets
 from agents.plan import Plan
+from agents.scrub import Scrubber
 from shared import db, vault
 from shared.errors import RondoError
 from shared.items import Json
 from shared.vault import SecretGone, SecretUnreadable, VaultLocked
-from worker.runtime import Runtime
+
+if TYPE_CHECKING:
+    from worker.runtime import Runtime
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """What tools are configured with, and what takes it out of everything that is kept."""
+
+    texts: Mapping[str, str] = field(repr=False)
+    """The secrets' values by their ids."""
+    variables: Json = field(repr=False)
+    """The plan's variables, secret ones in clear."""
+    scrubber: Scrubber
+
+
+_NOTHING: Final = Scrubber(())
 
 
 class Closed(Exception):
@@ -17,12 +41,13 @@ class Closed(Exception):
         super().__init__(cause.message)
 
 
-async def texts(runtime: Runtime, project_id: str, plan: Plan) -> dict[str, str]:
-    """Read the values of the plan's secrets by their ids; costs nothing without any. Raises Closed."""
+async def opened(runtime: Runtime, project_id: str, plan: Plan) -> Opened:
+    """Open the plan's secrets; costs nothing without any. Raises Closed."""
     if not plan.secrets:
-        return {}
+        return Opened({}, plan.variables, _NOTHING)
     async with db.connection(runtime.pool) as session:
         try:
-            return await vault.load(session, runtime.vault, project_id, plan.secrets)
+            texts = await vault.load(session, runtime.vault, project_id, plan.secrets)
         except (VaultLocked, SecretGone, SecretUnreadable) as error:
             raise Closed(error) from error
+    return Opened(texts, secrets.opened(plan.variables, texts), Scrubber(texts.values()))

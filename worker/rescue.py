@@ -10,6 +10,8 @@ import structlog
 
 from shared import db
 from shared.db import Session
+from worker import children
+from worker.call_store import CUT_OFF
 
 if TYPE_CHECKING:
     from worker.runtime import Runtime
@@ -61,14 +63,6 @@ UPDATE responses SET phase = 'ready', hints = 0, hint_at = now()
 RETURNING id
 """
 
-CUT_OFF: Final = """
-UPDATE tool_calls
-   SET status = CASE WHEN effect = 'at_most_once' THEN 'unknown' ELSE 'pending' END, lease_until = NULL, hint_at = now(),
-       error = CASE WHEN effect = 'at_most_once'
-                    THEN 'The outcome is unknown: the worker stopped while the tool ran. Verify before repeating.' END
-"""
-"""What becomes of calls that began and were not ended by their worker; the caller says which."""
-
 LOST_CALLS: Final = f"""{CUT_OFF}
  WHERE id IN (SELECT id FROM tool_calls WHERE status = 'running' AND lease_until < now() LIMIT 500 FOR UPDATE SKIP LOCKED)
 RETURNING id
@@ -79,6 +73,16 @@ UPDATE tool_calls SET hint_at = now() + interval '5 seconds'
  WHERE id IN (SELECT id FROM tool_calls WHERE status = 'pending' AND hint_at <= now() LIMIT 500 FOR UPDATE SKIP LOCKED)
 RETURNING id, queue
 """
+
+ANSWERED: Final = """
+SELECT t.id FROM tool_calls t
+  LEFT JOIN LATERAL (SELECT d.id, d.phase FROM responses d WHERE d.parent_call_id = t.id
+                      ORDER BY d.created_at DESC, d.id DESC LIMIT 1) newest ON true
+ WHERE t.status = 'waiting' AND (newest.id IS NULL OR newest.phase = 'done' AND NOT EXISTS (
+       SELECT 1 FROM approvals a WHERE a.response_id = newest.id AND a.status = 'pending'))
+ LIMIT 500
+"""
+"""Calls whose delegated response is over, or gone, and whose worker died before it could say so."""
 
 FORGOTTEN: Final = """
 WITH gone AS (
@@ -122,8 +126,16 @@ async def _look(runtime: Runtime, *, expire: bool) -> None:
             await _ids(session, statement)
         for statement in TIDY:
             await session.execute(statement)
-        if not runtime.hints.healthy:
-            return
+        answered = await _ids(session, ANSWERED)
+    for call_id in answered:
+        await children.answer(runtime, call_id)
+    if runtime.hints.healthy:
+        await _hint(runtime)
+
+
+async def _hint(runtime: Runtime) -> None:
+    """Send the hints that are missing."""
+    async with db.connection(runtime.pool) as session:
         for response_id in await _ids(session, UNHINTED, slots=runtime.settings.project_slots):
             runtime.hints.advance(response_id)
         for call_id, queue in await (await session.execute(UNHINTED_CALLS)).fetchall():

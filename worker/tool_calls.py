@@ -2,22 +2,20 @@
 
 import asyncio
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
 import structlog
 
-from agents import secrets, toolset
+from agents import toolset
 from agents.plan import Plan
-from agents.scrub import Scrubber
 from agents.tools import registry
 from agents.tools.base import Call, ToolError, ToolUnavailable
 from shared import db
-from shared.items import Json
 from worker import call_store, children, opening
 from worker.call_store import Claimed, Ended
+from worker.opening import Opened
 from worker.runtime import Runtime
 
 log = structlog.get_logger(__name__)
@@ -65,7 +63,8 @@ async def _run(runtime: Runtime, call: Claimed) -> None:
             async with db.connection(runtime.pool) as session:
                 await call_store.postpone(session, call, wait)
         case children.Delegated(response_id):
-            runtime.hints.advance(response_id)
+            if response_id is not None:
+                runtime.hints.advance(response_id)
 
 
 async def _outcome(runtime: Runtime, call: Claimed) -> Ended | Again | children.Delegated:
@@ -77,31 +76,28 @@ async def _outcome(runtime: Runtime, call: Claimed) -> Ended | Again | children.
     if spec is None:
         return Ended(error=f"There is no tool {call.name!r}.")
     try:
-        texts = await opening.texts(runtime, call.project_id, plan)
+        opened = await opening.opened(runtime, call.project_id, plan)
     except opening.Closed as closed:
         return Ended(error=str(closed))
-    scrubber = Scrubber(texts.values())
     try:
         if children.delegates(spec):
-            return await children.delegate(runtime, call, plan, spec, texts)
-        return _clean(Ended(result=await registry.run(spec, call.arguments, _context(runtime, call, plan, texts))), scrubber)
-    except ToolUnavailable as error:
-        if call.effect != "at_most_once" and call.attempts < ATTEMPTS:
-            return Again(min(max(error.retry_after or 0, 2**call.attempts * random.uniform(0.5, 1)), MAX_WAIT))
-        return _clean(Ended(error=str(error)), scrubber)
+            return await children.delegate(runtime, call, plan, spec, opened)
+        result = await registry.run(spec, call.arguments, _context(runtime, call, plan, opened))
     except ToolError as error:
-        return _clean(Ended(error=str(error)), scrubber)
+        return _again(call, error) or Ended(error=opened.scrubber.text(str(error)))
+    return Ended(result=opened.scrubber.value(result) if opened.scrubber else result)
 
 
-def _clean(ended: Ended, scrubber: Scrubber) -> Ended:
-    if not scrubber:
-        return ended
-    return replace(ended, result=scrubber.value(ended.result), error=ended.error and scrubber.text(ended.error))
+def _again(call: Claimed, error: ToolError) -> Again | None:
+    """Say when to try again, if the tool may be there later and repeating the call does no harm."""
+    if not isinstance(error, ToolUnavailable) or call.effect == "at_most_once" or call.attempts >= ATTEMPTS:
+        return None
+    backoff = 2**call.attempts * random.uniform(0.5, 1)
+    return Again(min(max(error.retry_after or 0, backoff), MAX_WAIT))
 
 
-def _context(runtime: Runtime, call: Claimed, plan: Plan, texts: Mapping[str, str]) -> Call:
+def _context(runtime: Runtime, call: Claimed, plan: Plan, opened: Opened) -> Call:
     """Tell the tool what it may know."""
-    variables: Json = secrets.opened(plan.variables, texts)
     return Call(
         name=call.name,
         now=datetime.now(UTC),
@@ -109,8 +105,8 @@ def _context(runtime: Runtime, call: Claimed, plan: Plan, texts: Mapping[str, st
         attempt=call.attempts,
         timeout=_timeout(call, plan),
         engine=plan.engine,
-        variables=variables,
-        secrets=texts,
+        variables=opened.variables,
+        secrets=opened.texts,
         box=runtime.box,
     )
 
