@@ -1,15 +1,16 @@
-"""`python -m api.admin`: migrations, projects, API keys, dead letters."""
+"""`python -m api.admin`: migrations, projects, API keys, encryption keys, dead letters."""
 
 import argparse
 import asyncio
 import os
 import sys
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final, TypeAlias
 
 from sqlalchemy.exc import OperationalError
 
-from api import keys
+from api import keys, rotation
 from shared import db, ids, migrations, pages
 from shared.db import Session
 from shared.errors import RondoError
@@ -124,6 +125,11 @@ async def own_key(session: Session, options: argparse.Namespace) -> list[str]:
     return [f"Responses are attributed to it within {keys.REMEMBERED:.0f} seconds."]
 
 
+async def rotate_keys(settings: Settings, options: argparse.Namespace) -> list[str]:
+    """Re-encrypt all secrets with the first encryption key, in many transactions, while the system runs."""
+    return await rotation.rotate(settings, new=options.new, retire=options.retire)
+
+
 async def _project(session: Session, name: str) -> str:
     """Find a project by its id or name. Raises AdminError."""
     cursor = await session.execute("SELECT id FROM projects WHERE id = %s OR name = %s", (name, name))
@@ -150,9 +156,13 @@ def _parser() -> argparse.ArgumentParser:
     migrate.set_defaults(run=None)
     for name, run, arguments in _COMMANDS:
         command = commands.add_parser(name, help=(run.__doc__ or "").splitlines()[0])
-        command.set_defaults(run=run)
+        command.set_defaults(run=partial(_in_a_transaction, run))
         for argument in arguments:
             command.add_argument(argument)
+    rotate = commands.add_parser("rotate-keys", help=(rotate_keys.__doc__ or "").splitlines()[0])
+    rotate.set_defaults(run=rotate_keys)
+    rotate.add_argument("--new", action="store_true", help="first make a new key and put it first in the key file")
+    rotate.add_argument("--retire", action="store_true", help="then drop the keys that no secret uses from the key file")
     return parser
 
 
@@ -170,9 +180,7 @@ _COMMANDS: Final[tuple[tuple[str, Command, tuple[str, ...]], ...]] = (
 )
 
 
-async def _run(settings: Settings, options: argparse.Namespace) -> list[str]:
-    """Carry out a command in one transaction."""
-    command: Command = options.run
+async def _in_a_transaction(command: Command, settings: Settings, options: argparse.Namespace) -> list[str]:
     async with db.single(settings) as session:
         return await command(session, options)
 
@@ -186,7 +194,7 @@ def main() -> int:
             migrations.upgrade(settings.database_url)
             lines = [f"The schema is at {migrations.HEAD}."]
         else:
-            lines = asyncio.run(_run(settings, options))
+            lines = asyncio.run(options.run(settings, options))
     except (SettingError, RondoError) as error:
         print(f"rondo: {error}", file=sys.stderr)
         return 1

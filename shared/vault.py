@@ -15,8 +15,8 @@ _FORMAT: Final = b"\x01"
 _NONCE: Final = 12
 _SHORTEST: Final = 1 + _NONCE + 16
 
-LOCK: Final = 0x52_4F_4E_44_4F_53_45_43
-"""The advisory lock that keeps a key from being retired while a transaction is about to store what it sealed."""
+_LOCK: Final = 0x52_4F_4E_44_4F_53_45_43
+"""An advisory lock: whoever stores what a key sealed shares it, whoever changes the keys has it alone."""
 
 
 class VaultLocked(Unavailable):
@@ -104,6 +104,15 @@ def _decrypt(key: Key, nonce: bytes, ciphertext: bytes, bound_to: bytes) -> byte
         return None
 
 
+async def keep_keys(session: Session, *, alone: bool = False) -> None:
+    """Let no key be retired until the transaction ends; with `alone`, also wait until nobody is storing what a key sealed.
+
+    It must come before sealing: a key that was retired between sealing and committing would leave a row that nothing opens.
+    """
+    lock = "pg_advisory_xact_lock" if alone else "pg_advisory_xact_lock_shared"
+    await (await session.execute(f"SELECT {lock}(%s)", (_LOCK,))).fetchone()
+
+
 async def put(
     session: Session,
     vault: Vault,
@@ -114,13 +123,10 @@ async def put(
     agent_id: str | None = None,
     tool_id: str | None = None,
 ) -> None:
-    """Store values by the secret ids that the caller made, for one owner, in the caller's transaction. Raises VaultLocked.
-
-    The lock is held before anything is sealed, and until the commit: a key that is retired meanwhile would be lost on us.
-    """
+    """Store values by the secret ids that the caller made, for one owner, in the caller's transaction. Raises VaultLocked."""
     if not values:
         return
-    await (await session.execute("SELECT pg_advisory_xact_lock_shared(%s)", (LOCK,))).fetchone()
+    await keep_keys(session)
     sealed = {name: vault.seal(value, secret_id=name, project_id=project_id) for name, value in values.items()}
     await session.execute(
         """INSERT INTO secrets (id, project_id, response_id, agent_id, tool_id, key_id, sealed)
