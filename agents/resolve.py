@@ -154,10 +154,19 @@ def _tools(
 ) -> tuple[list[Json], list[Json]]:
     """Put the agent's tools and the request's together; saved schemas of answers are no tools, and come second."""
     given = [*(_settings(manifest).get("tools") or []), *asked.tools]
-    found = [specs.complete(tool, saved, secrets) for tool in given]
+    main = parameters.id_of(manifest["model"]) if manifest else asked.model
+    found = [_with_model(specs.complete(tool, saved, secrets), main) for tool in given]
     tools = [tool for tool in found if tool["type"] not in {"json_schema", *_TEAM_TOOLS}] + _delegation(team, manifest)
     check_names(tools)
     return tools, [tool for tool in found if tool["type"] == "json_schema"]
+
+
+def _with_model(tool: Json, main: str) -> Json:
+    """Name the model of a tool that asks one; nothing else said, it is the response's own."""
+    return {**tool, "model": main} if tool["type"] in _ASKING and not tool.get("model") else tool
+
+
+_ASKING: Final = frozenset({"orq:advisor", "orq:subagent", "orq:sidekick"})
 
 
 def _delegation(team: Sequence[Agent], manifest: Json) -> list[Json]:
