@@ -36,6 +36,7 @@ class Budget:
         self.ticks = 0
         self.made = 0
         self.parsed = 0
+        self.depth = 0
         self._clock_at = 0
         self._deadline = time.thread_time() + MAX_SECONDS
 
@@ -64,6 +65,17 @@ class Budget:
         self.parsed += size
         if self.parsed > MAX_TAGS_WORK:
             raise Refused("It has too many tags.")
+
+    @contextmanager
+    def deeper(self, limit: int) -> Iterator[None]:
+        """Go one call deeper."""
+        if self.depth >= limit:
+            raise Refused(f"Calls are nested deeper than {limit} levels.")
+        self.depth += 1
+        try:
+            yield
+        finally:
+            self.depth -= 1
 
     def forgive(self, seconds: float) -> None:
         """Leave out of the account what parsing took: the next call finds the result in a cache."""

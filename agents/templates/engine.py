@@ -35,7 +35,10 @@ def render(
     each substituted value (it may raise `ValueError` with a sentence); by default strings are written as they are, None
     as nothing, the rest as compact JSON. Raises `MissingVariable` and `TemplateFault`.
     """
-    return _render(template, scope(variables, secret), engine, Budget(where, finalize or plain))
+    renderer = _renderer(engine)
+    budget = Budget(where, finalize or plain)
+    with budget.faults():
+        return renderer.render(template, scope(variables, secret), budget)
 
 
 def render_tree(
@@ -52,7 +55,8 @@ def render_tree(
     In the `text` engine, without `finalize`, a string that is one placeholder becomes the variable's value with its
     type. All strings together have the budget of one template. Raises as `render` does.
     """
-    tree = _Tree(scope(variables, secret), engine, Budget(where, finalize or plain), typed=finalize is None)
+    typed = engine == "text" and finalize is None
+    tree = _Tree(scope(variables, secret), _renderer(engine), Budget(where, finalize or plain), typed=typed)
     return tree.render(value, where, depth=0)
 
 
@@ -61,19 +65,20 @@ def names(template: str, *, engine: Engine, where: str = "template") -> set[str]
 
     Raises `TemplateFault` for a template that is not valid.
     """
+    renderer = _renderer(engine)
     budget = Budget(where, plain)
     with budget.faults():
-        return _engine(engine).names(template, budget)
+        return renderer.names(template, budget)
 
 
 class _Tree:
     """A JSON value that is being rendered."""
 
-    def __init__(self, variables: dict[str, Any], engine: Engine, budget: Budget, *, typed: bool) -> None:
+    def __init__(self, variables: dict[str, Any], renderer: _Renderer, budget: Budget, *, typed: bool) -> None:
         self.variables = variables
-        self.engine = engine
+        self.renderer = renderer
         self.budget = budget
-        self.typed = typed and engine == "text"
+        self.typed = typed
 
     def render(self, value: Any, where: str, *, depth: int) -> Any:
         """Return the value with its strings rendered."""
@@ -91,25 +96,19 @@ class _Tree:
                 return value
 
     def _string(self, template: str) -> Any:
-        if not self.typed:
-            return _render(template, self.variables, self.engine, self.budget)
+        render_one = text.typed if self.typed else self.renderer.render
         with self.budget.faults():
-            return text.typed(template, self.variables, self.budget)
+            return render_one(template, self.variables, self.budget)
 
 
-def _render(template: str, variables: dict[str, Any], engine: Engine, budget: Budget) -> str:
-    with budget.faults():
-        return _engine(engine).render(template, variables, budget)
-
-
-def _engine(engine: Engine) -> _Renderer:
+def _renderer(engine: Engine) -> _Renderer:
     match engine:
         case "text":
             return text
         case "jinja":
-            from agents.templates import jinja  # noqa: PLC0415  # 160 ms, for the few who use it
+            import agents.templates.jinja as sandbox  # noqa: PLC0415  # 160 ms, for the few who use it
 
-            return jinja
+            return sandbox
         case "mustache":
             return mustache
         case _:
