@@ -61,8 +61,9 @@ async def take(
         return Outcome(verdict=verdict, items=output.items, amended=amended)
     turn = await _discover(turn, discover, output, emit)
     offered = toolset.offer(turn.body, first=turn.iteration == 0, history=turn.history, delegating=turn.depth < turn.max_depth)
+    before = len(output.items)
     heard = await _ask(turn, offered, model, output, new_id=new_id, clock=clock)
-    verdict = _decide(turn, offered, desk, heard)
+    verdict = _decide(turn, offered, desk, heard, said=output.items[before:])
     return Outcome(
         verdict=verdict,
         items=output.items,
@@ -198,10 +199,10 @@ async def _listen(request: ModelRequest, model: Model, output: Output, gate: Gat
     return _Heard(finished, first, gate.held)
 
 
-def _decide(turn: Turn, offered: Toolset, desk: Desk, heard: _Heard) -> Verdict:
-    """Sort the model's calls, tell it about those that nobody will answer, and say what comes next."""
+def _decide(turn: Turn, offered: Toolset, desk: Desk, heard: _Heard, *, said: list[Item]) -> Verdict:
+    """Sort the calls among what the model `said`, tell it about those that nobody will answer, and say what comes next."""
     reason = heard.finished.reason
-    made = calls.sort(desk.output.items, offered, allowance=desk.allowance, cut_off=reason != "stop")
+    made = calls.sort(said, offered, allowance=desk.allowance, cut_off=reason != "stop")
     for item in made.refused:
         desk.output.put(item)
     for held in heard.held:
