@@ -23,7 +23,11 @@ SELECT phase, waiting_for, worker_id, claims, failures, cost::float8 AS total_co
        extract(epoch FROM lease_until - now())::float8 AS lease_left,
        CASE WHEN phase = 'ready' THEN (SELECT count(*) FROM responses o
              WHERE o.phase = 'ready' AND (o.hint_at, o.id) < (r.hint_at, r.id)) END AS queue_position,
-       (SELECT count(*) FROM workers WHERE NOT draining AND heartbeat_at > now() - interval '15 seconds') AS workers
+       (SELECT count(*) FROM workers WHERE NOT draining AND heartbeat_at > now() - interval '15 seconds') AS workers,
+       CASE WHEN phase = 'tools' THEN (SELECT count(*) FROM tool_calls t
+             WHERE t.response_id = r.id AND t.status = 'waiting') END AS delegated,
+       CASE WHEN phase = 'done' THEN (SELECT count(*) FROM approvals a
+             WHERE a.response_id = r.id AND a.status = 'pending') END AS approvals
   FROM responses r WHERE id = %s
 """
 _STEPS: Final = """
@@ -32,10 +36,11 @@ SELECT number, attempt, outcome, model, worker_id, extract(epoch FROM started_at
   FROM steps WHERE response_id = %s ORDER BY epoch
 """
 _CALLS: Final = """
-SELECT id, step, call_id, tool, name, arguments, status, effect, attempts, result, error,
+SELECT id, step, call_id, tool, label, name, arguments, status, effect, queue, timeout, attempts, result, error,
+       (SELECT d.id FROM responses d WHERE d.parent_call_id = t.id ORDER BY d.created_at DESC, d.id DESC LIMIT 1) AS child_id,
        extract(epoch FROM created_at)::float8 AS created_at, extract(epoch FROM started_at)::float8 AS started_at,
        extract(epoch FROM finished_at)::float8 AS finished_at
-  FROM tool_calls WHERE response_id = %s ORDER BY step, position
+  FROM tool_calls t WHERE response_id = %s ORDER BY step, position
 """
 
 
@@ -71,6 +76,10 @@ def explain(now: Json) -> str:
             return f"It waits for a worker; {now['queue_position']} responses are before it."
         case "running":
             return f"Worker {now['worker_id']} has been on it for {now['attempt_age']:.1f} s."
+        case "tools" if now["delegated"]:
+            return f"It waits for its tool calls, of which {now['delegated']} wait for responses of their own."
+        case "done" if now["approvals"]:
+            return f"It is over; {now['approvals']} calls wait for approval, which a response that continues it gives."
         case "tools":
             return "It waits for its tool calls."
         case "sleeping":
