@@ -23,6 +23,7 @@ from deploy import embedded, health
 from deploy.daemon import Daemon, run_to_end
 from deploy.embedded import Store, StoreFailed
 from deploy.options import Options, Refused
+from shared import keyring
 from shared.db import conninfo
 from shared.settings import SettingError
 
@@ -126,7 +127,8 @@ def _environment(options: Options, stores: list[Store]) -> dict[str, str]:
     broker = options.redis_url or stores[-1].url
     addresses = {"DATABASE_URL": database, "REDIS_URL": broker, "HOST": options.host, "PORT": str(options.port)}
     kept = {"RONDO_API_KEY": options.api_key or _kept_key(options.state), "PYTHONUNBUFFERED": "1"}
-    return {"RONDO_DRAIN": "2.5", **os.environ, **addresses, **kept}
+    keys = {} if options.brings_keys else {"RONDO_ENCRYPTION_KEY_FILE": str(_kept_encryption_keys(options.state))}
+    return {"RONDO_DRAIN": "2.5", **os.environ, **addresses, **kept, **keys}
 
 
 def _check_database(url: str) -> None:
@@ -160,6 +162,15 @@ def _kept_key(state: Path) -> str:
     with os.fdopen(descriptor, "w", encoding="ascii") as file:
         file.write(f"{key}\n")
     return key
+
+
+def _kept_encryption_keys(state: Path) -> Path:
+    """Return this state folder's key file, made on the first start. Raises SettingError if it cannot be used."""
+    path = state / "encryption_keys"
+    if not path.exists():
+        keyring.write(path, [keyring.new_key()])
+    keyring.read(path)
+    return path
 
 
 def _wait_until_ready(options: Options, stores: list[Store], daemons: list[Daemon]) -> None:

@@ -23,12 +23,14 @@ class Options:
     api_key: str | None
     database_url: str | None
     redis_url: str | None
+    brings_keys: bool
+    """Whether the environment names encryption keys."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Self:
         """Read `HOST`, `PORT` (0: any free one), `RONDO_STATE_DIR`, `RONDO_API_KEY`, `DATABASE_URL` and `REDIS_URL`.
 
-        Raises Refused.
+        Encryption keys are for the children to read. Raises Refused.
         """
         values = {name: text.strip() for name, text in environ.items() if text.strip()}
         raw = values.get("PORT", "8000")
@@ -42,6 +44,7 @@ class Options:
             api_key=values.get("RONDO_API_KEY"),
             database_url=values.get("DATABASE_URL"),
             redis_url=values.get("REDIS_URL"),
+            brings_keys=not values.keys().isdisjoint({"RONDO_ENCRYPTION_KEYS", "RONDO_ENCRYPTION_KEY_FILE"}),
         )
 
     @property

@@ -1,10 +1,13 @@
 """What an operator does at the command line."""
 
+import base64
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from api import keys
+from shared import keyring
 from tests.system.running import KEY, Api, System
 
 
@@ -45,11 +48,28 @@ def test_migrating_an_up_to_date_database_changes_nothing(system: System) -> Non
     assert system.admin("migrate").startswith("The schema is at ")
 
 
+def test_encryption_keys_are_rotated_in_their_file(system: System, tmp_path: Path) -> None:
+    path = tmp_path / "keys"
+    keyring.write(path, [keyring.new_key()])
+    [old] = keyring.read(path)
+    environment = {**system.env, "RONDO_ENCRYPTION_KEYS": "", "RONDO_ENCRYPTION_KEY_FILE": str(path)}
+    command = [*system.admin_command, "rotate-keys", "--new", "--retire"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False, timeout=30)
+    [new] = keyring.read(path)
+    assert done.stdout.splitlines()[-1] == f"Retired '{old.id}'. Backups from before still need them."
+    assert new.id in done.stdout
+    assert base64.b64encode(new.material).decode() not in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
         (("create-project", "default"), "rondo: There is a project named 'default' already."),
         (("create-key", "nobody", "x"), "rondo: There is no project 'nobody'."),
+        (
+            ("rotate-keys", "--new"),
+            "rondo: Only a key file can be given a new key: put one first in RONDO_ENCRYPTION_KEYS yourself.",
+        ),
         (("requeue", "resp_x"), "rondo: There is no dead letter with id 'resp_x'."),
     ],
 )

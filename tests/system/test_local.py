@@ -1,5 +1,6 @@
 """`make run`'s supervisor: starts everything, says clearly why it cannot, and leaves nothing behind."""
 
+import base64
 import contextlib
 import os
 import re
@@ -15,6 +16,8 @@ from pathlib import Path
 
 import httpx2
 import pytest
+
+from shared import keyring
 
 ROOT = Path(__file__).parents[2]
 SUPERVISOR = (sys.executable, "-m", "deploy.local")
@@ -73,9 +76,8 @@ def _lives(pid: int) -> bool:
 
 
 def environment(state: Path, **more: str) -> dict[str, str]:
-    inherited = {
-        name: value for name, value in os.environ.items() if name not in {"DATABASE_URL", "REDIS_URL", "RONDO_API_KEY"}
-    }
+    own = {"DATABASE_URL", "REDIS_URL", "RONDO_API_KEY", "RONDO_ENCRYPTION_KEYS", "RONDO_ENCRYPTION_KEY_FILE"}
+    inherited = {name: value for name, value in os.environ.items() if name not in own}
     return {**inherited, "PORT": "0", "RONDO_STATE_DIR": str(state), **more}
 
 
@@ -120,6 +122,26 @@ def test_the_line_to_try_that_it_prints_works(rondo: Running) -> None:
 def test_its_key_is_for_its_owners_eyes_only(rondo: Running) -> None:
     assert (rondo.state / "api_key").stat().st_mode & 0o777 == 0o600
     assert rondo.state.stat().st_mode & 0o777 == 0o700
+
+
+def test_its_encryption_key_is_for_its_owners_eyes_only_and_never_shown(rondo: Running) -> None:
+    path = rondo.state / "encryption_keys"
+    assert path.stat().st_mode & 0o777 == 0o600
+    [key] = keyring.read(path)
+    encoded = base64.b64encode(key.material).decode()
+    assert encoded not in rondo.text
+    assert not any(encoded in log.read_text(encoding="utf-8") for log in (rondo.state / "logs").iterdir())
+
+
+def test_an_encryption_key_that_others_can_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "state" / "encryption_keys"
+    path.parent.mkdir()
+    keyring.write(path, [keyring.new_key()])
+    path.chmod(0o644)
+    env = environment(tmp_path / "state")
+    refused = subprocess.run(SUPERVISOR, cwd=ROOT, env=env, capture_output=True, text=True, check=False, timeout=30)
+    assert refused.returncode == 1
+    assert refused.stderr == f"rondo: The key file {path} must be its owner's alone (mode 0600), but has mode 0644.\n"
 
 
 def test_a_second_one_on_the_same_data_is_refused(rondo: Running) -> None:
