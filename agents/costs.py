@@ -53,6 +53,12 @@ def cost(provider: str, model: str, usage: Usage, *, at: datetime | None = None)
     return Cost(price.input_price, price.output_price, price.total_price)
 
 
+def window(provider: str, model: str) -> int | None:
+    """Say how many tokens a model can take, its answer included; None if the provider or the model is not listed."""
+    listed = _listed(_NAMES.get(provider, provider), model)
+    return None if listed is None else listed[1].context_window
+
+
 def load() -> None:
     """Read the price list, which takes most of a second: a process that must not stall does so before it serves."""
     _listed("openai", "gpt-4o")

@@ -7,6 +7,7 @@ from functools import partial
 
 import structlog
 
+from agents import costs
 from agents.mcp import listing
 from agents.models.base import ModelError, Sampling
 from agents.models.providers import UnknownModel
@@ -138,11 +139,14 @@ def _scrubbed(failed: StepFailed, scrubber: Scrubber) -> StepFailed:
 def _turn(runtime: Runtime, run: Run, model: str) -> Turn:
     """Gather what the step may know."""
     plan = run.plan
+    body = {**run.body, **plan.body}
+    provider, _, listed = run.asked.partition("/")
     return Turn(
         response_id=run.id,
         model=model,
         history=[*run.context, *run.output],
-        body={**run.body, **plan.body},
+        body=body,
+        window=costs.window(provider, listed) if body.get("truncation") == "auto" else None,
         passthrough=plan.passthrough,
         sampling=Sampling(**plan.sampling),
         iteration=run.iterations,

@@ -10,7 +10,7 @@ from agents import prompt, toolset
 from agents.models.base import Sampling, Timeouts
 from agents.toolset import Toolset
 from agents.turn import Turn
-from shared.items import Item
+from shared.items import Item, Json
 
 SYSTEM: Item = {"type": "message", "role": "system", "content": "Be brief."}
 
@@ -185,3 +185,73 @@ def test_dropping_ends_and_never_parts_a_call_from_its_output(kinds: list[str]) 
         shorter = prompt.drop_oldest(left)
         assert shorter is None or len(shorter) < len(left)
         left = shorter
+
+
+def mcp_call(call_id: str, **more: Any) -> Item:
+    item = {"type": "mcp_call", "id": f"mcp_{call_id}", "server_label": "files", "call_id": call_id, "name": "ls"}
+    return item | {"arguments": "{}", "status": "completed"} | more
+
+
+SERVER: Json = {"type": "mcp", "server_label": "files", "server_url": "https://mcp.example/", "require_approval": "never"}
+LISTING: Item = {
+    "type": "mcp_list_tools",
+    "id": "mcpl_1",
+    "server_label": "files",
+    "tools": [{"name": "ls", "input_schema": {"type": "object"}}],
+}
+
+
+@pytest.mark.parametrize(
+    ("ended", "text"),
+    [
+        ({"output": "a.txt"}, "a.txt"),
+        ({"output": ""}, ""),
+        ({"error": {"type": "mcp_tool_execution_error", "content": [{"type": "text", "text": "No."}]}}, "No."),
+        ({"error": {"type": "http_error", "code": 500, "message": "Down."}}, "Down."),
+        ({"error": "Plain."}, "Plain."),
+    ],
+)
+def test_an_mcp_call_is_a_call_and_its_output(ended: dict[str, Any], text: str) -> None:
+    assert known(mcp_call("c", **ended)) == [
+        {"type": "function_call", "call_id": "c", "name": "ls", "arguments": "{}"},
+        {"type": "function_call_output", "call_id": "c", "output": text},
+    ]
+
+
+@pytest.mark.parametrize(
+    "item",
+    [
+        mcp_call("c", status="in_progress"),
+        mcp_call("c", status="incomplete"),
+        LISTING,
+        {"type": "mcp_approval_request", "id": "mcpr_1", "server_label": "files", "name": "ls", "arguments": "{}"},
+        {"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": True},
+    ],
+)
+def test_what_is_between_people_and_servers_is_not_told(item: Item) -> None:
+    assert known(user("a"), item, user("b")) == [user("a"), user("b")]
+
+
+def test_an_mcp_call_is_told_by_the_name_that_the_model_knows() -> None:
+    body = {"tools": [{"type": "function", "name": "ls"}, SERVER]}
+    offered = toolset.offer(body, first=True, history=[LISTING])
+    assert offered.names() == ["ls", "files__ls"]
+    told = prompt.items([mcp_call("c", output="")], offered)
+    assert told[0]["name"] == "files__ls"
+
+
+def test_outputs_of_mcp_calls_come_after_the_calls_that_were_made_at_once() -> None:
+    history = [call("a"), mcp_call("b", output="1"), call("c"), mcp_call("d", output="2"), output("c"), output("a")]
+    assert [item["call_id"] for item in known(*history)] == ["a", "b", "c", "d", "b", "d", "c", "a"]
+
+
+def test_what_a_provider_did_with_its_own_connector_passes_as_it_is() -> None:
+    body = {"tools": [{"type": "mcp", "server_label": "files", "connector_id": "c"}]}
+    request = {"type": "mcp_approval_request", "id": "mcpr_1", "server_label": "files", "name": "ls", "arguments": "{}"}
+    response = {"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": True}
+    history = [LISTING, mcp_call("c", output="1"), request, response]
+    assert prompt.items(history, toolset.offer(body, first=True)) == history
+
+
+def test_that_a_call_was_approved_is_not_told() -> None:
+    assert known(call("c", approval_request_id="mcpr_1"), output("c")) == [call("c"), output("c")]

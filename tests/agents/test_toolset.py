@@ -6,7 +6,9 @@ import pytest
 
 from agents import toolset
 from agents.toolset import Toolset
+from agents.turn import ServerCall
 from shared.items import Json
+from tests.agents.stepping import fixed_tools
 
 F: Json = {"type": "function", "name": "f", "parameters": {}}
 G: Json = {"type": "function", "name": "g", "parameters": {}}
@@ -122,3 +124,99 @@ def test_a_tool_in_a_namespace_is_forced_by_the_name_the_model_knows() -> None:
     other = {"type": "namespace", "name": "other", "tools": [{"type": "function", "name": "orq_current_date"}]}
     forced = offer(CLOCK, other, choice={"type": "function", "name": "other__orq_current_date"}).choice
     assert forced == {"type": "function", "name": "other__orq_current_date"}
+
+
+def server(label: str = "files", **more: Any) -> Json:
+    return {"type": "mcp", "server_label": label, "server_url": "https://mcp.example/", "require_approval": "never", **more}
+
+
+def listed(*names: str, label: str = "files", **more: Any) -> Json:
+    tools = [{"name": name, "input_schema": {"type": "object"}} for name in names]
+    return {"type": "mcp_list_tools", "id": "mcpl_1", "server_label": label, "tools": tools, **more}
+
+
+def offer_listed(*tools: Json, history: list[Json], choice: Any = "auto") -> Toolset:
+    return toolset.offer({"tools": list(tools), "tool_choice": choice}, first=True, history=history)
+
+
+def test_a_servers_newest_listing_says_what_it_offers() -> None:
+    offered = offer_listed(server(), history=[listed("a"), listed("b", "c"), listed("d", label="other")])
+    assert offered.names() == ["b", "c"]
+    tool = offered.named("b")
+    assert tool is not None
+    assert (tool.name, tool.label, tool.server) == ("b", "files", server())
+
+
+@pytest.mark.parametrize("history", [[], [listed("a"), listed(error="It is down.")]])
+def test_a_server_that_did_not_tell_offers_nothing(history: list[Json]) -> None:
+    assert offer_listed(server(), F, history=history).names() == ["f"]
+
+
+def test_functions_of_servers_are_told_apart_by_their_labels() -> None:
+    servers = [server("one"), server("two"), server("two", allowed_tools=["f"])]
+    offered = offer_listed(F, *servers, history=[listed("f", label="one"), listed("f", label="two")])
+    assert offered.names() == ["f", "one__f", "two__f"]
+    called = offered.owned({"name": "f", "server_label": "two"})
+    assert called is not None
+    assert called.offered == "two__f"
+
+
+@pytest.mark.parametrize(
+    ("entry", "names"),
+    [
+        ({"type": "mcp", "server_label": "one"}, ["a", "b"]),
+        ({"type": "mcp", "server_label": "one", "name": "b"}, ["b"]),
+        ({"type": "mcp", "server_label": "two"}, []),
+        ({"type": "function", "name": "a"}, ["a"]),
+    ],
+)
+def test_servers_and_their_functions_can_be_allowed(entry: Json, names: list[str]) -> None:
+    choice = {"type": "allowed_tools", "mode": "auto", "tools": [entry]}
+    assert offer_listed(server("one"), F, history=[listed("a", "b", label="one")], choice=choice).names() == names
+
+
+@pytest.mark.parametrize(
+    ("choice", "forced"),
+    [
+        ({"type": "mcp", "server_label": "one"}, "required"),
+        ({"type": "mcp", "server_label": "one", "name": "f"}, {"type": "function", "name": "one__f"}),
+        ({"type": "mcp", "server_label": "one", "name": "missing"}, "auto"),
+        ({"type": "mcp", "server_label": "missing"}, "auto"),
+    ],
+)
+def test_a_server_or_its_function_can_be_forced(choice: Json, forced: Any) -> None:
+    assert offer_listed(F, server("one"), history=[listed("f", label="one")], choice=choice).choice == forced
+
+
+def test_a_connector_can_be_forced() -> None:
+    choice = {"type": "mcp", "server_label": "drive"}
+    assert offer({"type": "mcp", "server_label": "drive", "connector_id": "c"}, choice=choice).choice == choice
+
+
+ADVISOR: Json = {"type": "orq:advisor", "model": "m"}
+
+
+@pytest.mark.parametrize(
+    ("call", "spec"),
+    [
+        (("orq:current_date", "orq_current_date", None), CLOCK),
+        (("orq:advisor", "orq_advisor", None), ADVISOR),
+        (("mcp", "whatever", "two"), server("two")),
+        (("mcp", "whatever", "three"), None),
+        (("orq:current_date", "something_else", None), None),
+        (("orq:datetime", "orq_datetime", None), None),
+    ],
+)
+def test_a_calls_spec_is_found_by_its_type_and_name_or_label(call: tuple[str, str, str | None], spec: Json | None) -> None:
+    type_, name, label = call
+    made = ServerCall(call_id="c", tool=type_, name=name, arguments="{}", label=label)
+    connector = {"type": "mcp", "server_label": "three", "connector_id": "c"}
+    assert toolset.spec_of([F, SEARCH, server("one"), server("two"), connector, CLOCK, ADVISOR], made) == spec
+
+
+def test_one_type_serves_many_saved_tools() -> None:
+    with fixed_tools():
+        specs = [{"type": "orq:fixed", "name": name} for name in ("a", "b")]
+        assert offer(*specs).names() == ["a", "b"]
+        call = ServerCall(call_id="c", tool="orq:fixed", name="b", arguments="{}")
+        assert toolset.spec_of(specs, call) == specs[1]
