@@ -1,6 +1,7 @@
 """One exchange with a stranger: redirects checked each, time, size and number bounded, and every failure a `ToolError`."""
 
 import asyncio
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -35,6 +36,14 @@ _TRAVELLING: Final = frozenset({"accept", "accept-language", "content-type", "us
 
 _OF_BODIES: Final = frozenset({"content-type", "content-encoding", "content-language", "content-location"})
 
+_CHARSET: Final = re.compile(rb"charset\s*=\s*[\"']?([a-z0-9_-]{1,32})", re.IGNORECASE)
+
+_ENCODINGS: Final = re.compile(
+    r"(?:utf-?8|utf-?(?:16|32)(?:[-_]?[bl]e)?|(?:us-)?ascii|latin-?1|iso-8859-(?:[1-9]|1[0-6])|windows-125[0-8]|cp125[0-8]"
+    r"|koi8-[ru]|shift[-_]jis|euc-(?:jp|kr)|gb2312|gbk|gb18030|big5)$"
+)
+"""Encodings of texts: Python knows others, which take very long or are none."""
+
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
 
 
@@ -48,6 +57,18 @@ class Fetched:
     url: str
     """Where it came from in the end."""
     truncated: bool
+
+    @property
+    def media_type(self) -> str:
+        """The body's type in lower case, without parameters; empty if the answer does not say."""
+        return self.headers.get("content-type", "").split(";")[0].strip().lower()
+
+    @property
+    def text(self) -> str:
+        """The body as text, in the encoding that the answer or the page itself gives, without what is none."""
+        declared = _CHARSET.search(self.headers.get("content-type", "").encode()) or _CHARSET.search(self.body[:1024])
+        encoding = declared[1].decode().lower() if declared else "utf-8"
+        return self.body.decode(encoding if _ENCODINGS.match(encoding) else "utf-8", "replace").replace("\0", "")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,10 @@ from agents.tools.base import Call, Tool, ToolError
 from agents.tools.clock import Clock
 from agents.tools.code import CodeInterpreter, SavedCode
 from agents.tools.delegates import DELEGATES, Agents, Delegate
+from agents.tools.http import Http
 from agents.tools.mcp import Mcp
+from agents.tools.web_fetch import WebFetch
+from agents.tools.web_search import WebSearch
 from shared.items import Json
 
 if TYPE_CHECKING:
@@ -22,6 +25,11 @@ TOOLS: Final[dict[str, Tool]] = {
     "orq:code": SavedCode(),
     "orq:code_interpreter": CodeInterpreter(),
     "orq:retrieve_agents": Agents(),
+    "orq:http": Http(),
+    "orq:web_fetch": WebFetch(),
+    "orq:web_scraper": WebFetch(),
+    "orq:web_search": WebSearch(),
+    "orq:google_search": WebSearch(),
     "mcp": Mcp(),
 }
 
