@@ -39,9 +39,25 @@ def parse(value: Any, path: str, *, seals: Seals, providers: Providers) -> list[
     given = check.array(value, path, of=_renamed, most=MOST, expected="an array of objects")
     plain = [_STAND_IN if tool["type"] in _TEAM else _bare(tool) for tool in given]
     checked = tools.parse(plain, path, types=(*TYPES, *_RENAMED.values()))
+    _refuse_twins(checked, path)
     return [
         _finished(tool, one, f"{path}[{n}]", seals, providers) for n, (tool, one) in enumerate(zip(given, checked, strict=True))
     ]
+
+
+def _refuse_twins(checked: list[Json], path: str) -> None:
+    """Refuse two servers of one label, and a saved tool that is named twice: the model could mean only one of them."""
+    seen: set[str] = set()
+    for index, tool in enumerate(checked):
+        name = _label(tool) if _is_server(tool) else str(specs.reference(tool)) if specs.is_saved(tool) else None
+        if name in seen:
+            raise InvalidRequest(
+                f"Invalid '{path}[{index}]': there is already a tool named '{check.shown(str(name))}'.",
+                param=f"{path}[{index}]",
+                code="invalid_value",
+            )
+        if name is not None:
+            seen.add(name)
 
 
 def _renamed(value: Any, path: str) -> Json:
@@ -118,10 +134,17 @@ async def settle(session: Session, project_id: str, wanted: list[Json], known: l
         found = await catalog.tools(session, project_id, sorted(specs.references(new)), param=path)
     except catalog.ToolNotFound as error:
         raise InvalidRequest(error.message, param=path, code="tool_not_found") from None
-    await session.execute(
-        "SELECT 1 FROM tools WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE", (sorted({one.id for one in found.values()}),)
-    )
+    await _hold(session, {one.id for one in found.values()}, path)
     return [_settled(tool, found, f"{path}[{n}]") if tool in new else tool for n, tool in enumerate(wanted)]
+
+
+async def _hold(session: Session, tool_ids: set[str], path: str) -> None:
+    """Keep tools from being deleted until the transaction ends. Raises InvalidRequest if one was deleted just now."""
+    if not tool_ids:
+        return
+    cursor = await session.execute("SELECT 1 FROM tools WHERE id = ANY(%s) ORDER BY id FOR KEY SHARE", (sorted(tool_ids),))
+    if len(await cursor.fetchall()) < len(tool_ids):
+        raise InvalidRequest("A tool of the agent was deleted just now.", param=path, code="tool_not_found")
 
 
 def _settled(tool: Json, found: Mapping[str, ToolDefinition], path: str) -> Json:

@@ -321,6 +321,11 @@ def test_a_foreign_agent_looks_like_none(api: Api, http: httpx2.Client, foreign_
         ({"settings": {"evaluators": [{"id": "x"}]}}, "settings.evaluators", "unsupported_parameter"),
         ({"settings": {"tools": [{"type": "query_knowledge_base"}]}}, "settings.tools[0].type", "unsupported_parameter"),
         ({"settings": {"tools": [{"type": "http", "key": "nothing"}]}}, "settings.tools", "tool_not_found"),
+        (
+            {"settings": {"tools": [{"type": "mcp", "key": "m", "server_url": u} for u in ("https://a", "https://b")]}},
+            "settings.tools[1]",
+            "invalid_value",
+        ),
         ({"settings": {"tools": [{"type": "advisor", "configuration": {"model": "no/x"}}]}}, None, "model_not_found"),
         ({"memory_stores": ["m"]}, "memory_stores", "unsupported_parameter"),
         ({"skills": ["m"]}, "skills", "unsupported_parameter"),
@@ -347,3 +352,24 @@ def test_a_team_needs_agents_that_exist_when_it_is_made(http: httpx2.Client) -> 
     http.delete(f"/v2/agents/{member['key']}")
     unchanged = http.patch(f"/v2/agents/{lead['key']}", json={**lead, "role": "x"})
     assert unchanged.json()["team_of_agents"] == [{"key": member["key"], "role": "helps"}]
+
+
+def test_a_servers_secret_is_kept_wherever_the_server_stands_in_the_list(http: httpx2.Client, system: System) -> None:
+    servers = [
+        {
+            "type": "mcp",
+            "key": name,
+            "server_url": "https://x",
+            "headers": {"A": {"value": f"s3same-{name}", "encrypted": True}},
+        }
+        for name in ("one", "two")
+    ]
+    agent = made(http, settings={"tools": servers})
+    turned = agent["settings"]["tools"][::-1]
+    assert http.patch(f"/v2/agents/{agent['key']}", json={"settings": {"tools": turned}}).json()["version"] == "1.0.1"
+    stored = system.rows("SELECT manifest FROM agent_versions WHERE agent_id = %s ORDER BY number", agent["id"])
+    before, after = (
+        {tool["key"]: tool["headers"] for tool in row[0]["settings"]["tools"]}  # type: ignore[index]
+        for row in stored
+    )
+    assert before == after
