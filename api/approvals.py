@@ -99,10 +99,10 @@ async def _decide(session: Session, approval_id: str, decision: Json) -> None:
     """Put the decision on record, once."""
     status = ApprovalStatus.APPROVED if decision["approve"] else ApprovalStatus.DENIED
     decided = await session.execute(
-        """UPDATE approvals SET status = %s, reason = %s, decided_at = now() WHERE id = %s AND status = 'pending'""",
+        """UPDATE approvals SET status = %s, reason = %s, decided_at = now() WHERE id = %s AND status = 'pending' RETURNING 1""",
         (status, decision.get("reason"), approval_id),
     )
-    if decided.rowcount != 1:
+    if await decided.fetchone() is None:
         raise AlreadyDecided(f"The approval '{approval_id}' was decided before.", param="approval_id")
 
 

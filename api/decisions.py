@@ -9,12 +9,12 @@ from psycopg.rows import dict_row
 from shared import ids
 from shared.db import Session
 from shared.entry import NewResponse
-from shared.errors import Conflict, InvalidRequest
+from shared.errors import InvalidRequest
 from shared.items import Item, Json
 
 
-class AlreadyDecided(Conflict):
-    """The approval was decided before."""
+class AlreadyDecided(InvalidRequest):
+    """The approval was decided before. OpenAI's clients would send a request that meets a 409 again."""
 
     code = "approval_already_decided"
 
@@ -57,10 +57,10 @@ async def _decide(session: Session, new: NewResponse, answer: Item) -> None:
     approval_id = answer["approval_request_id"]
     decided = await session.execute(
         """UPDATE approvals SET status = %s, reason = %s, decided_at = now(), continued_by = %s
-            WHERE id = %s AND project_id = %s AND status = 'pending'""",
+            WHERE id = %s AND project_id = %s AND status = 'pending' RETURNING 1""",
         ("approved" if answer["approve"] else "denied", answer.get("reason"), new.id, approval_id, new.project_id),
     )
-    if decided.rowcount == 1:
+    if await decided.fetchone():
         return
     known = await session.execute(
         "SELECT status FROM approvals WHERE id = %s AND project_id = %s", (approval_id, new.project_id)
