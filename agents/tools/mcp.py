@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from agents.mcp import content
-from agents.mcp.endpoint import endpoint
+from agents.mcp.rendering import endpoint
 from agents.tools.base import Call, Effect, Function, Queue, ToolError
 from shared.items import Json
 
