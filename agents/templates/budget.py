@@ -21,7 +21,7 @@ MAX_TICKS: Final = 100_000
 """Units of work of one call, each around a microsecond."""
 MAX_SECONDS: Final = 0.1
 """Processor time of one call, for what ticks underestimate."""
-MAX_TAGS_WORK: Final = 6_000
+MAX_PARSED: Final = 3_000
 """Tokens of all `jinja` templates of one call, or nodes of all `mustache` ones: parsing costs the most."""
 
 _CLOCK_EVERY: Final = 64
@@ -63,7 +63,7 @@ class Budget:
     def parse(self, size: int) -> None:
         """Count the tags of a template, whether or not it has been parsed before."""
         self.parsed += size
-        if self.parsed > MAX_TAGS_WORK:
+        if self.parsed > MAX_PARSED:
             raise Refused("It has too many tags.")
 
     @contextmanager

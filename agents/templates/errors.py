@@ -1,5 +1,14 @@
 """What can be wrong with a template: one sentence each, for the person who wrote it."""
 
+from typing import Final
+
+_SHOWN: Final = 200
+
+
+def shortened(text: str) -> str:
+    """Return what an error shows of a text from elsewhere."""
+    return text if len(text) <= _SHOWN else f"{text[:_SHOWN]}…"
+
 
 class TemplateError(ValueError):
     """The template cannot be rendered."""
@@ -12,7 +21,7 @@ class MissingVariable(TemplateError):
         """Name the variable, dotted, and the member that uses it."""
         self.name = name
         self.where = where
-        super().__init__(f"The variable {name!r} is used in {where!r} but was not given.")
+        super().__init__(f"The variable {shortened(name)!r} is used in {shortened(where)!r} but was not given.")
 
 
 class TemplateFault(TemplateError):
@@ -22,4 +31,4 @@ class TemplateFault(TemplateError):
         """Give the reason as a sentence, and the member that holds the template."""
         self.reason = reason
         self.where = where
-        super().__init__(f"The template in {where!r} cannot be rendered: {reason}")
+        super().__init__(f"The template in {shortened(where)!r} cannot be rendered: {reason}")

@@ -11,8 +11,8 @@ from jinja2 import meta
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
-from agents.templates.budget import MAX_OUTPUT, MAX_TAGS_WORK, MAX_TEMPLATE, Budget
-from agents.templates.errors import TemplateError
+from agents.templates.budget import MAX_OUTPUT, MAX_PARSED, MAX_TEMPLATE, Budget
+from agents.templates.errors import TemplateError, shortened
 from agents.templates.jinja_filters import FILTERS
 from agents.templates.jinja_operators import OPERATORS
 from agents.templates.jinja_rewrite import paths, rewrite
@@ -61,20 +61,20 @@ def _bounded(pieces: Iterator[str]) -> str:
 def _prepared(template: str, budget: Budget) -> jinja2.Template:
     """Compile a template, or find it compiled."""
     began = time.thread_time()
-    size, compiled = _compiled(template)
+    budget.parse(_size(template))
+    compiled = _compiled(template)
     budget.forgive(time.thread_time() - began)
-    budget.parse(size)
     return compiled
 
 
 @lru_cache(maxsize=128)
-def _compiled(template: str) -> tuple[int, jinja2.Template]:
-    size = _size(template)
+def _compiled(template: str) -> jinja2.Template:
     tree = rewrite(_ENVIRONMENT.parse(template))
     tree.set_environment(_ENVIRONMENT)
-    return size, _ENVIRONMENT.from_string(tree)
+    return _ENVIRONMENT.from_string(tree)
 
 
+@lru_cache(maxsize=128)
 def _size(template: str) -> int:
     """Count a template's tokens, and refuse what would take the parser long or deep."""
     if len(template) > MAX_TEMPLATE:
@@ -85,7 +85,7 @@ def _size(template: str) -> int:
         depth += {"(": 1, "[": 1, "{": 1, ")": -1, "]": -1, "}": -1}.get(value, 0) if kind == "operator" else 0
         if depth > MAX_BRACKETS:
             raise Refused(f"Brackets are nested deeper than {MAX_BRACKETS} levels.")
-        if size > MAX_TAGS_WORK:
+        if size > MAX_PARSED:
             raise Refused("It has too many tags.")
     return size
 
@@ -115,7 +115,7 @@ def _sentences(budget: Budget) -> Iterator[None]:
     except jinja2.UndefinedError as error:
         raise budget.missing(str(error.message)) from None
     except jinja2.TemplateSyntaxError as error:
-        raise budget.fault(f"Line {error.lineno}: {error.message}") from None
+        raise budget.fault(f"Line {error.lineno}: {shortened(str(error.message))}.") from None
     except tuple(kind for kind, _ in _REASONS) as error:
         raise budget.fault(next(reason for kind, reason in _REASONS if isinstance(error, kind))) from None
 

@@ -1,11 +1,14 @@
 """What a Jinja template may hold in its hands: JSON values, secrets, what is missing, and text that it has made itself."""
 
-from typing import Any
+from types import NoneType
+from typing import Any, Final
 
 from jinja2 import StrictUndefined
 
 from agents.templates.budget import Budget
 from agents.templates.values import Refused, Secret
+
+_SMALL: Final = frozenset({int, float, bool, NoneType})
 
 
 class Missing(StrictUndefined):
@@ -52,11 +55,13 @@ def weigh(budget: Budget, value: Any) -> None:
     pending = [value]
     while pending:
         each = pending.pop()
+        if type(each) in _SMALL:
+            continue
         admit(budget, each)
-        if isinstance(each, list | tuple):
+        if isinstance(each, list | tuple | dict):
+            budget.tick(len(each) // 4)
             pending.extend(each)
         if isinstance(each, dict):
-            pending.extend(each)
             pending.extend(each.values())
 
 
