@@ -109,7 +109,7 @@ def tell(result: ToolResult, emit: Emit, *, output_index: int, item: Item | None
         outcome = "completed" if result.error is None else "failed"
         emit(f"response.mcp_call.{outcome}", output_index=output_index, item_id=told["id"])
     else:
-        told = {"id": new_id("orq"), **result_item(result)}
+        told = {"id": new_id("mcp" if result.tool == "mcp" else "orq"), **result_item(result)}
         emit("response.output_item.added", output_index=output_index, item=told)
     emit("response.output_item.done", output_index=output_index, item=told)
     return told
@@ -117,14 +117,11 @@ def tell(result: ToolResult, emit: Emit, *, output_index: int, item: Item | None
 
 def result_item(result: ToolResult) -> Item:
     """Make the item that shows what a server tool gave."""
-    item = {
-        "type": result.tool,
-        "call_id": result.call_id,
-        "name": result.name,
-        "arguments": result.arguments,
-        "status": "completed",
-    }
-    return item | ({"result": result.result} if result.error is None else {"error": result.error})
+    call = {"call_id": result.call_id, "name": result.name, "arguments": result.arguments}
+    if result.tool == "mcp":
+        return {"type": "mcp_call", "server_label": result.label, **call, **_ended(result)}
+    told = {"result": result.result} if result.error is None else {"error": result.error}
+    return {"type": result.tool, **call, "status": "completed", **told}
 
 
 def refusal(call: Item, sentence: str) -> Item:

@@ -96,6 +96,21 @@ def test_a_result_that_nobody_told_completes_the_call_at_its_place(told: Json, e
     assert [item["type"] for item in model.requests[0].items] == ["message", "function_call", "function_call_output"]
 
 
+def test_a_result_whose_call_is_not_there_is_an_item_of_its_own() -> None:
+    result = ToolResult(call_id="call_1", tool="mcp", name="rm", arguments="{}", label="files", result="gone")
+    outcome = take(turn(server(), history=LISTED, iteration=1, results=[result]), Scripted(says("Done.")))
+    assert outcome.items[0] == {
+        "id": "mcp_1",
+        "type": "mcp_call",
+        "server_label": "files",
+        "call_id": "call_1",
+        "name": "rm",
+        "arguments": "{}",
+        "status": "completed",
+        "output": "gone",
+    }
+
+
 def test_a_call_that_needs_approval_becomes_a_request_and_nothing_else() -> None:
     outcome = take(turn(ASKING), Scripted([*call("asking", '{"x":1}'), STOP]))
     assert outcome.verdict == AwaitClient()
