@@ -1,6 +1,6 @@
 """Templates and the variables they are rendered with: what a model reads now, what tools will need later."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,8 +43,12 @@ class Words:
             used = templates.names(template, engine=self.engine)
         except TemplateError as error:
             raise _fault(error, where) from error
-        for name in sorted(used):
-            if name.split(".")[0] not in self.variables.keys() | beside:
+        self.require_all(sorted(name for name in used if name.split(".")[0] not in beside), where)
+
+    def require_all(self, names: Iterable[str], where: str) -> None:
+        """Make sure that there are variables of these names, which may be dotted."""
+        for name in names:
+            if name.split(".")[0] not in self.variables:
                 raise _fault(templates.MissingVariable(name, where), where)
 
 
@@ -85,19 +89,23 @@ def check_templates(tools: list[Json], words: Words, secrets: Secrets) -> None:
         where = f"tools[{index}]"
         match tool["type"]:
             case "orq:http":
-                arguments = tool["http"].get("arguments") or {}
-                _check_texts(tool["http"]["blueprint"], f"{where}.http.blueprint", words, secrets, beside=frozenset(arguments))
-                for name, argument in arguments.items():
-                    if argument.get("send_to_model") is False and argument.get("default_value") is None:
-                        words.require("{{" + name + "}}", f"{where}.http.arguments.{name}", beside=frozenset())
+                _check_request(tool["http"], f"{where}.http", words, secrets)
             case "mcp":
                 for member in ("server_url", "headers", "authorization"):
                     _check_texts(tool[member], f"{where}.{member}", words, secrets, beside=frozenset())
             case "orq:code":
-                for name in (*tool["code_tool"].get("variables", ()), *tool["code_tool"].get("secrets", ())):
-                    words.require("{{" + name + "}}", f"{where}.code_tool", beside=frozenset())
+                granted = (*tool["code_tool"].get("variables", ()), *tool["code_tool"].get("secrets", ()))
+                words.require_all(granted, f"{where}.code_tool")
             case _:
                 continue
+
+
+def _check_request(http: Json, where: str, words: Words, secrets: Secrets) -> None:
+    """Check an HTTP tool: what the model does not give, and has no default, must be a variable."""
+    arguments: Json = http.get("arguments") or {}
+    _check_texts(http["blueprint"], f"{where}.blueprint", words, secrets, beside=frozenset(arguments))
+    configured = [name for name, one in arguments.items() if one.get("send_to_model") is False]
+    words.require_all([name for name in configured if arguments[name].get("default_value") is None], f"{where}.arguments")
 
 
 def _check_texts(value: Any, where: str, words: Words, secrets: Secrets, *, beside: frozenset[str]) -> None:
