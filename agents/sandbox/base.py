@@ -12,9 +12,10 @@ DIALECT: Final = (
     "a subset of Python 3.14. Functions and their decorators, closures, comprehensions, f-strings, `match`, `try`, `with`, "
     "`async`/`await`, plain classes and dataclasses work. There are no generators (`yield`), no class inheritance (so no "
     "exceptions of your own), no decorated methods (`property`, `staticmethod`), no `del`, `dir` or `input`. Only these "
-    "modules can be imported: asyncio, base64, binascii, bisect, collections, copy, csv, dataclasses, datetime, decimal, functools, "
-    "hashlib, itertools, json, math, random, re, time, tomllib, typing, unicodedata. There is no numpy, pandas or statistics, "
-    "and nothing can be installed. There are no files, no network, no environment and no processes. `time.sleep` does not wait"
+    "modules can be imported: asyncio, base64, binascii, bisect, collections, copy, csv, dataclasses, datetime, decimal, "
+    "functools, hashlib, itertools, json, math, random, re, time, tomllib, typing, unicodedata. There is no numpy, pandas or "
+    "statistics, and nothing can be installed. There are no files, no network, no environment and no "
+    "processes. `time.sleep` does not wait"
 )
 """What a program may be written in, told to models and to people who save tools."""
 

@@ -1,5 +1,6 @@
 """Python that a model wrote (`orq:code_interpreter`) or that somebody saved (`orq:code`), in the sandbox."""
 
+import keyword
 from typing import Any, Final
 
 from agents.sandbox.base import DIALECT, Ran, SandboxUnavailable
@@ -63,13 +64,17 @@ class SavedCode:
         tool = spec["code_tool"]
         variables, secrets = (_granted(tool.get(kind) or [], call) for kind in ("variables", "secrets"))
         named = {"variables": variables, "secrets": secrets, "arguments": arguments}
-        own = {name: value for name, value in {**variables, **secrets, **arguments}.items() if name.isidentifier()}
+        own = {name: value for name, value in {**variables, **secrets, **arguments}.items() if _is_variable(name)}
         ran = await _run(tool["code"], {**own, **named}, call)
         return ran.output if ran.value is None and ran.output else ran.value
 
 
 def _timeout(spec: Json) -> float:
     return min(max(float(spec.get("timeout") or TIMEOUT), 1.0), LONGEST)
+
+
+def _is_variable(name: str) -> bool:
+    return name.isidentifier() and not keyword.iskeyword(name)
 
 
 def _granted(names: list[str], call: Call) -> Json:
