@@ -156,7 +156,8 @@ def _tools(
     given = [*(_settings(manifest).get("tools") or []), *asked.tools]
     main = parameters.id_of(manifest["model"]) if manifest else asked.model
     found = [_with_model(specs.complete(tool, saved, secrets), main) for tool in given]
-    tools = [tool for tool in found if tool["type"] not in {"json_schema", *_TEAM_TOOLS}] + _delegation(team, manifest)
+    said = {tool["type"]: tool for tool in found if tool["type"] in _TEAM_TOOLS}
+    tools = [tool for tool in found if tool["type"] not in {"json_schema", *_TEAM_TOOLS}] + _delegation(team, manifest, said)
     check_names(tools)
     return tools, [tool for tool in found if tool["type"] == "json_schema"]
 
@@ -169,8 +170,8 @@ def _with_model(tool: Json, main: str) -> Json:
 _ASKING: Final = frozenset({"orq:advisor", "orq:subagent", "orq:sidekick"})
 
 
-def _delegation(team: Sequence[Agent], manifest: Json) -> list[Json]:
-    """Offer an agent its team: nobody has to name the two tools for it."""
+def _delegation(team: Sequence[Agent], manifest: Json, said: Mapping[str, Json]) -> list[Json]:
+    """Offer an agent its team: nobody has to name the two tools for it, but what is `said` of them holds."""
     if not team:
         return []
     roles = {member["key"]: member.get("role") for member in manifest["team_of_agents"]}
@@ -183,7 +184,7 @@ def _delegation(team: Sequence[Agent], manifest: Json) -> list[Json]:
         }
         for member in team
     ]
-    return [{"type": "orq:retrieve_agents", "agents": agents}, {"type": "orq:call_sub_agent", "agents": agents}]
+    return [{**said.get(type_, {"type": type_}), "agents": agents} for type_ in _TEAM_TOOLS]
 
 
 def _instructions(manifest: Json, asked: Asked, words: Words) -> str | None:

@@ -13,6 +13,7 @@ from agents.secrets import Secrets
 from agents.words import Unresolvable
 from api import context
 from api.create.request import CreateRequest
+from api.create.tools import HOSTED
 from api.desk import Desk
 from shared import catalog, db, ids, vault
 from shared.catalog import AgentDefinition, ToolDefinition
@@ -55,6 +56,7 @@ async def prepare(desk: Desk, project_id: str, wanted: CreateRequest, *, key: st
     kept = Secrets(found.texts)
     made = _resolve(wanted, found, kept)
     _check_tools(desk, made, wanted.tools)
+    _check_choice(desk, made, wanted)
     return NewResponse(
         id=ids.new("resp"),
         project_id=project_id,
@@ -159,6 +161,19 @@ def _check_tools(desk: Desk, made: Resolved, asked: list[Json]) -> None:
         _require_model(desk, model, "model")
     for index, tool in enumerate(made.plan.body.get("tools", asked)):
         _check_tool(desk, tool, f"tools[{index}]")
+
+
+def _check_choice(desk: Desk, made: Resolved, wanted: CreateRequest) -> None:
+    """Refuse to force a tool that is left out: one of a vendor, where another provider answers."""
+    chosen = made.plan.body.get("tool_choice", wanted.body["tool_choice"])
+    kind = chosen.get("type") if isinstance(chosen, dict) else None
+    models = made.plan.models or [wanted.model]
+    if kind in HOSTED and not all(desk.providers.hosts_tools(model) for model in models):
+        raise InvalidRequest(
+            f"The tool '{kind}' is run by its own vendor only, which '{models[0]}' is not, so it cannot be chosen.",
+            param="tool_choice",
+            code="unsupported_tool",
+        )
 
 
 def _check_tool(desk: Desk, tool: Json, path: str) -> None:

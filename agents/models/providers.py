@@ -62,6 +62,11 @@ class Providers:
             raise UnknownModel(f"The requested model {model!r} does not exist: the demo has only {', '.join(Demo.models)}.")
         return name, own
 
+    def hosts_tools(self, model: str) -> bool:
+        """Whether a model's provider runs its vendor's tools itself; raise UnknownModel."""
+        name, _ = self.split(model)
+        return name != DEMO and self._configured[name].wire == "openai-responses"
+
     def resolve(self, model: str) -> tuple[Model, str]:
         """Return the provider of `provider/model`, and the provider's own name of the model; raise UnknownModel."""
         name, own = self.split(model)

@@ -261,3 +261,10 @@ def test_an_advisor_is_the_responses_own_model_if_no_other_is_named(given: Json,
     asked = [{"type": "orq:advisor", **given}]
     (tool,) = plan(Asked(model="demo/echo", tools=asked)).plan.body.get("tools", asked)
     assert tool["model"] == model
+
+
+def test_what_an_agent_says_of_delegating_holds() -> None:
+    said = {"type": "orq:call_sub_agent", "requires_approval": True}
+    agent = manifest(team_of_agents=[{"key": "maths"}], settings={"tools": [said]})
+    tools = plan(agent=agent, team=[Defined({"key": "maths", "model": "m/m"}, key="maths")]).plan.body["tools"]
+    assert [tool.get("requires_approval") for tool in tools] == [None, True]
