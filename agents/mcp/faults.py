@@ -74,8 +74,9 @@ def _sentence(error: Exception, attempt: Attempt) -> ToolError:
 def _refusal(error: MCPError, attempt: Attempt) -> ToolError:
     if error.code == PARSE_ERROR:
         return ToolError(_UNREADABLE)
-    who = "The MCP server" if attempt.status is None else f"The MCP server, with HTTP {attempt.status},"
-    return ToolError(f"{who} answered: {error.message[:MAX_MESSAGE]}")
+    how = "answered" if attempt.status is None else f"answered with HTTP {attempt.status}"
+    said = error.message[:MAX_MESSAGE].rstrip()
+    return ToolError(f"The MCP server {how}: {said}{'' if said.endswith(('.', '!', '?')) else '.'}")
 
 
 def _closed(error: Exception) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Final
 import orjson
 import structlog
 
-from agents.mcp.endpoint import endpoint
+from agents.mcp.rendering import endpoint
 from agents.mcp.selection import allowed
 from agents.plan import Engine
 from agents.tools.base import ToolError

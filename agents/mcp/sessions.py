@@ -37,8 +37,8 @@ class Servers:
         self._client = client
         self._idle = idle
         self._most = most
-        self._kept: "OrderedDict[Endpoint, Connection]" = OrderedDict()
-        self._all: "set[Connection]" = set()
+        self._kept: OrderedDict[Endpoint, Connection] = OrderedDict()
+        self._all: set[Connection] = set()
         self._closed = False
 
     async def tools(self, endpoint: "Endpoint", cursor: str | None) -> Json:
