@@ -55,6 +55,13 @@ def test_the_python_examples_run_one_after_the_other(system: System, api: Api, t
     assert "sunny, 21 °C" in lines[2]
     assert lines[4] == "20 tokens"
     assert lines[5].startswith("response.completed ")
+    said = "\n".join(lines[6:])
+    assert "mcp_approval_request" in lines[6:]
+    assert "orq:call_sub_agent" in lines[6:]
+    assert "stock orq:http" in lines
+    assert "'in_stock': 7" in said or '"in_stock":7' in said
+    assert "discount gave 72" in said
+    assert "dict_keys(['agent', 'day']) USD" in lines
 
 
 def test_the_admin_command_shows_its_commands(system: System) -> None:
