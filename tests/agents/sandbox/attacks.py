@@ -9,7 +9,6 @@ import orjson
 
 from agents.sandbox.base import MAX_OUTPUT, Ran, Sandbox
 from agents.sandbox.monty import GRACE
-from tests.agents.sandbox.unsafe import DIED
 
 SECONDS = 0.3
 CANARY = "canary-6b1f"
@@ -52,10 +51,6 @@ def got_out(outcome: Outcome) -> bool:
 
 def took_for_ever(outcome: Outcome) -> bool:
     return outcome.took > SECONDS + 2 * GRACE
-
-
-def took_memory(outcome: Outcome) -> bool:
-    return outcome.ran.value == OUT or outcome.ran.error == DIED
 
 
 def said_too_much(outcome: Outcome) -> bool:
@@ -107,15 +102,17 @@ ATTACKS: dict[str, tuple[str, Callable[[Outcome], bool]]] = {
         "import re\ntext = 'ab'\nwhile True:\n    text = re.sub('a', 'aa', text)[:100000]",
         took_for_ever,
     ),
-    "fills a list": ("x = [0] * 60_000_000\n'out'", took_memory),
-    "fills a list bit by bit": ("x = []\nfor n in range(400_000):\n    x.append(str(n) * 200)\n'out'", took_memory),
-    "fills a text": ("x = 'a' * 400_000_000\n'out'", took_memory),
-    "doubles a text": ("x = 'a'\nfor n in range(28):\n    x = x + x\n'out'", took_memory),
-    "shifts a number": ("x = 1 << 3_000_000_000\n'out'", took_memory),
-    "pads a text": ("x = f'{1:400000000}'\n'out'", took_memory),
+    "fills a list": ("x = [0] * 60_000_000\n'out'", got_out),
+    "fills a list bit by bit": ("x = []\nfor n in range(400_000):\n    x.append(str(n) * 200)\n'out'", got_out),
+    "fills a text": ("x = 'a' * 400_000_000\n'out'", got_out),
+    "doubles a text": ("x = 'a'\nfor n in range(28):\n    x = x + x\n'out'", got_out),
+    "shifts a number": ("x = 1 << 3_000_000_000\n'out'", got_out),
+    "pads a text": ("x = f'{1:400000000}'\n'out'", got_out),
     "recurses without end": (
-        "import sys\ndef f(n): return max(map(f, [n + 1]))\nsys.setrecursionlimit(10**8)\nf(0)",
-        took_memory,
+        "import sys\ndeep = 0\ndef f():\n    global deep\n    deep += 1\n    f()\n"
+        "try:\n    sys.setrecursionlimit(200_000)\nexcept AttributeError:\n    pass\n"
+        "try:\n    f()\nexcept RecursionError:\n    pass\n'out' if deep > 100_000 else deep",
+        got_out,
     ),
     "floods the output": ("for n in range(20_000):\n    print('a' * 50)", said_too_much),
     "prints one huge line": ("print('a' * 3_000_000)", said_too_much),

@@ -12,7 +12,6 @@ from shared.items import Json
 PATIENCE = 2.5
 """Seconds after which a program is believed to run for ever."""
 ENDLESS = "It ran on."
-DIED = "It died by a signal."
 
 _MAIN = """
 import ast, json, sys
@@ -52,8 +51,6 @@ class Exec:
             process.kill()
             await process.communicate()
             return Ran(error=ENDLESS)
-        if process.returncode is not None and process.returncode < 0:
-            return Ran(error=DIED)
         printed, _, value = out.decode().partition("\0")
         return Ran(output=printed, value=json.loads(value) if value else None, error=fault.decode() or None)
 
