@@ -109,9 +109,11 @@ ATTACKS: dict[str, tuple[str, Callable[[Outcome], bool]]] = {
     "shifts a number": ("x = 1 << 3_000_000_000\n'out'", got_out),
     "pads a text": ("x = f'{1:400000000}'\n'out'", got_out),
     "recurses without end": (
-        "import sys\ndeep = 0\ndef f():\n    global deep\n    deep += 1\n    f()\n"
-        "try:\n    sys.setrecursionlimit(200_000)\nexcept AttributeError:\n    pass\n"
-        "try:\n    f()\nexcept RecursionError:\n    pass\n'out' if deep > 100_000 else deep",
+        (
+            "import sys\ndeep = 0\ndef f():\n    global deep\n    deep += 1\n    f()\n"
+            "try:\n    sys.setrecursionlimit(200_000)\nexcept AttributeError:\n    pass\n"
+            "try:\n    f()\nexcept RecursionError:\n    pass\n'out' if deep > 100_000 else deep"
+        ),
         got_out,
     ),
     "floods the output": ("for n in range(20_000):\n    print('a' * 50)", said_too_much),
