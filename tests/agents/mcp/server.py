@@ -38,6 +38,8 @@ class Book:
     meta: list[Any] = field(default_factory=list)
     running: threading.Event = field(default_factory=threading.Event)
     """A slow call has begun."""
+    over: threading.Event = field(default_factory=threading.Event)
+    """And ended."""
 
     @property
     def sessions(self) -> int:
@@ -64,6 +66,7 @@ def tools(book: Book) -> MCPServer:
             await asyncio.sleep(seconds)
         except BaseException as error:
             book.ended.append(type(error).__name__)
+            book.over.set()
             raise
         book.ended.append("done")
         return "done"

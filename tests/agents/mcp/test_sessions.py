@@ -146,6 +146,7 @@ def test_a_cancelled_call_is_cancelled_at_the_server_and_leaves_the_session_usab
         call.cancel()
         await asyncio.wait([call])
         assert (await other)["content"][0]["text"] == "done"
+        await asyncio.to_thread(server.book.over.wait, 5)
         return await add(servers, server.url, 1, 1)
 
     assert run(cancel) == "2"

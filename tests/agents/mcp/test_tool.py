@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+import orjson
 import pytest
 
 from agents.mcp import content
@@ -88,6 +89,7 @@ def test_a_slow_tool_is_stopped_at_the_server_too(kind: Any) -> None:
     with serving(partial(app, kind)) as server:
         with pytest.raises(ToolError, match=r"longer than 0\.5 seconds"):
             call({"server_url": server.url}, "slow", '{"seconds": 20}', timeout=0.5)
+        assert server.book.over.wait(5)
         assert server.book.ended == ["CancelledError"]
 
 
@@ -96,6 +98,7 @@ def test_the_idempotency_key_goes_along(server: Running) -> None:
     assert server.book.meta[0]["rondo/idempotency-key"] == "key-1"
 
 
+@pytest.mark.filterwarnings("ignore::mcp.shared.exceptions.MCPDeprecationWarning")
 @pytest.mark.parametrize("kind", KINDS)
 def test_a_server_that_asks_back_is_refused(kind: Any) -> None:
     with serving(partial(app, kind)) as server:
@@ -178,14 +181,18 @@ def test_a_server_that_answers_garbage_is_a_failure_that_is_explained(
     assert len(caught.value.message) < 300
 
 
-def test_an_answer_without_end_is_cut() -> None:
-    async def endless(scope: Scope, _: Receive, send: Send) -> None:
-        if scope["type"] == "http":
-            await send({"type": "http.response.start", "status": 200, "headers": [JSON]})
-            for _number in range(100):
-                await send({"type": "http.response.body", "body": b" " * 1_000_000, "more_body": True})
+def test_an_answer_that_is_too_long_is_not_read_to_its_end() -> None:
+    async def late(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        asked = orjson.loads((await receive())["body"])
+        error = {"jsonrpc": "2.0", "id": asked.get("id"), "error": {"code": -32000, "message": "I took my time"}}
+        await send({"type": "http.response.start", "status": 200, "headers": [JSON]})
+        for body in (*[b" " * 1_000_000] * 9, orjson.dumps(error)):
+            await send({"type": "http.response.body", "body": body, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
 
-    with serving(lambda _: endless) as server, pytest.raises(ToolError, match="does not follow the protocol"):
+    with serving(lambda _: late) as server, pytest.raises(ToolError, match="does not follow the protocol"):
         call({"server_url": server.url, "transport": "http"}, "add")
 
 
