@@ -77,12 +77,22 @@ async def single(settings: Settings) -> AsyncIterator[Session]:
 async def connection(pool: Pool) -> AsyncIterator[Session]:
     """Lend a connection on which every statement commits by itself. Raises DatabaseUnavailable."""
     try:
-        async with pool.connection() as session:
+        async with pool.connection() as session, _whole(session):
             yield session
     except psycopg.errors.ProgramLimitExceeded:  # operational by its class, but it would happen again
         raise
     except (psycopg.OperationalError, psycopg.InterfaceError, PoolTimeout) as error:
         raise DatabaseUnavailable from error
+
+
+@asynccontextmanager
+async def _whole(session: Session) -> AsyncIterator[None]:
+    """Close a connection whose round trip was broken off by a cancellation: whoever borrowed it next would hang."""
+    try:
+        yield
+    finally:
+        if session.pgconn.pipeline_status:
+            await session.close()
 
 
 @asynccontextmanager

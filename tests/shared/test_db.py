@@ -157,3 +157,17 @@ def test_only_a_pool_that_asks_for_it_commits_before_the_disk_has_it(database_ur
         assert synchronous or found["setting"] == "off"
 
     asyncio.run(main())
+
+
+def test_a_connection_whose_round_trip_was_broken_off_is_lent_to_nobody_else(database_url: str) -> None:
+    async def main() -> None:
+        async with rows.pool_of(database_url, size=1) as pool:
+            await rows.execute(pool, "CREATE TABLE t (n int)")
+            async with db.connection(pool) as session:
+                await session.pipeline().__aenter__()
+                await session.execute("INSERT INTO t VALUES (1)")
+            async with asyncio.timeout(5):
+                await rows.execute(pool, "INSERT INTO t VALUES (2)")
+                assert await rows.read(pool, "SELECT n FROM t") == [{"n": 2}]
+
+    asyncio.run(main())

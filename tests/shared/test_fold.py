@@ -124,3 +124,36 @@ def test_a_call_that_was_cut_off_is_ended_with_what_it_had() -> None:
 def test_the_next_index_is_above_all_that_were_used() -> None:
     log, output = play([TextDelta("a"), ToolCallStarted("k", "c", "f"), Finished(reason="stop", usage=None)], None, 4)
     assert fold.fold(copy(log.events)).next_index == output.next_index == 6
+
+
+MCP_CALL = {"id": "mcp_1", "type": "mcp_call", "server_label": "s", "name": "f", "arguments": "", "status": "in_progress"}
+
+
+def test_an_mcp_call_that_was_cut_off_is_ended_with_what_it_had() -> None:
+    log = Recording()
+    log.emit("response.output_item.added", output_index=0, item=dict(MCP_CALL))
+    log.emit("response.mcp_call_arguments.delta", output_index=0, item_id="mcp_1", delta='{"a"')
+    folded = fold.fold(copy(log.events))
+    fold.close(folded, log.emit)
+    assert log.types[-2:] == ["mcp_call_arguments.done", "output_item.done"]
+    assert log.events[-2]["arguments"] == log.done[0]["arguments"] == '{"a"'
+    assert log.done[0]["status"] == "incomplete"
+
+
+def test_events_that_complete_an_item_of_an_earlier_page_are_read() -> None:
+    done = {**MCP_CALL, "status": "completed", "output": "x"}
+    completed = {"type": "response.mcp_call.completed", "output_index": 3, "item_id": "mcp_1"}
+    folded = fold.fold([completed, {"type": "response.output_item.done", "output_index": 3, "item": done}])
+    assert folded.partial() == [(3, done)]
+    assert not folded.open
+
+
+def test_a_listing_that_was_cut_off_is_ended() -> None:
+    log = Recording()
+    listing = {"id": "mcpl_1", "type": "mcp_list_tools", "server_label": "s", "tools": [], "status": "in_progress"}
+    log.emit("response.output_item.added", output_index=0, item=listing)
+    log.emit("response.mcp_list_tools.in_progress", output_index=0, item_id="mcpl_1")
+    folded = fold.fold(copy(log.events))
+    fold.close(folded, log.emit)
+    assert log.types[-1] == "output_item.done"
+    assert [item["status"] for _, item in folded.partial()] == ["incomplete"]

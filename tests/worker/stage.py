@@ -86,12 +86,14 @@ class Recorded:
     def __init__(self) -> None:
         self.responses: list[str] = []
         self.calls: list[str] = []
+        self.queues: dict[str, str] = {}
 
     def advance(self, response_id: str) -> None:
         self.responses.append(response_id)
 
     def run_tool(self, call_id: str, queue: str = "tools") -> None:
         self.calls.append(call_id)
+        self.queues[call_id] = queue
 
 
 @dataclass
