@@ -58,9 +58,9 @@ class Process:
 class Api(Process):
     """An API process, and clients of it."""
 
-    def __init__(self, *, env: dict[str, str], log: Path, contract: Contract) -> None:
+    def __init__(self, *module: str, env: dict[str, str], log: Path, contract: Contract) -> None:
         port = free_port()
-        super().__init__("api", env={**env, "PORT": str(port)}, log=log)
+        super().__init__(*module, env={**env, "PORT": str(port)}, log=log)
         self.url = f"http://127.0.0.1:{port}"
         self._contract = contract
 
@@ -82,6 +82,8 @@ class System:
     env: dict[str, str]
     home: Path
     admin_command: ClassVar[tuple[str, ...]] = (sys.executable, "-m", "api.admin")
+    launcher: tuple[str, ...] = ()
+    """A module, and its arguments, that starts the API and the workers in some way of its own."""
     contract: Contract = field(default_factory=Contract)
     processes: list[Process] = field(default_factory=list)
     _stack: ExitStack = field(default_factory=ExitStack)
@@ -100,7 +102,7 @@ class System:
 
     def api(self) -> Api:
         """Start an API process and wait until it answers."""
-        api = Api(env=self.env, log=self._log("api"), contract=self.contract)
+        api = Api(*self.launcher, "api", env=self.env, log=self._log("api"), contract=self.contract)
         self._own(api)
         with api.http() as http:
             eventually(lambda: _answers(http), within=UP_WITHIN, what=api.log_tail)
@@ -108,7 +110,7 @@ class System:
 
     def worker(self, *arguments: str, **variables: str) -> Process:
         """Start a worker process and wait for its first heartbeat."""
-        worker = Process("worker", *arguments, env={**self.env, **variables}, log=self._log("worker"))
+        worker = Process(*self.launcher, "worker", *arguments, env={**self.env, **variables}, log=self._log("worker"))
         self._own(worker)
         beat = "SELECT 1 FROM workers WHERE pid = %s"
         eventually(lambda: self.rows(beat, worker.pid), within=UP_WITHIN, what=worker.log_tail)
