@@ -30,6 +30,7 @@ _COMPARISONS: Final[dict[str, Callable[[Any, Any], Any]]] = {
 
 def show(budget: Budget, value: Any) -> str:
     """Write a value into the text."""
+    budget.tick(2)
     if isinstance(value, Secret):
         return str(value)
     if isinstance(value, Done):

@@ -95,6 +95,7 @@ class _Rendering:
         if section.inverted or not present:
             return
         for item in value if isinstance(value, list) else [value]:
+            self.budget.tick(2)
             self.stack.append(item)
             self.nodes(section.nodes)
             self.stack.pop()
