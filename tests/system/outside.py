@@ -27,14 +27,18 @@ PAUSE = 0.01
 
 @dataclass
 class Outside:
-    """What the world saw. `scripts` are the provider's models by name; `pace` stretches what tools take."""
+    """What the world saw. `scripts` are the provider's models by name."""
 
     scripts: dict[str, Script]
     port: int = 0
+    acting: float = 0.06
+    """Seconds from an effect to the answer that tells of it."""
     asked: Counter[str] = field(default_factory=Counter)
     """Requests by model."""
     turns: Counter[tuple[str, int]] = field(default_factory=Counter)
     """Requests by model and turn."""
+    told: dict[str, str] = field(default_factory=dict)
+    """What models were told of each call, by its id."""
     unpaired: list[str] = field(default_factory=list)
     """Conversations in which a call had no result, or more than one."""
     looks: Counter[str] = field(default_factory=Counter)
@@ -67,6 +71,7 @@ class Outside:
         turn = 1 + sum(message["role"] == "assistant" for message in messages)
         self.asked[model] += 1
         self.turns[model, turn] += 1
+        self.told |= {message["tool_call_id"]: message["content"] for message in messages if message["role"] == "tool"}
         self.unpaired += _unpaired(messages)
         await asyncio.sleep(0.02)
         said = self.scripts[model](turn)
@@ -79,7 +84,7 @@ class Outside:
 
     async def _act(self, request: Request) -> Response:
         self.acts[request.headers["idempotency-key"]] += 1
-        await asyncio.sleep(0.06)
+        await asyncio.sleep(self.acting)
         return JSONResponse({"done": request.path_params["what"]})
 
     async def _linger(self, request: Request) -> Response:

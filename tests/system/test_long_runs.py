@@ -223,15 +223,31 @@ def check_pace(attempts: list[Json]) -> None:
     assert late < 4 * early
 
 
+def test_an_effect_whose_worker_dies_is_not_repeated_and_the_model_is_told(system: System) -> None:
+    with outside.serving(gpt_4o=acting) as world, connect(system, world).http() as http:
+        world.acting = 60
+        worker = system.worker()
+        made = create(http, model="agent/lead", input="Go.", background=True)
+        eventually(lambda: world.acts, within=20)
+        worker.kill()
+        system.worker()
+        run = finished(http, made["id"], within=30)
+        assert (run["status"], text_of(run)) == ("completed", "done")
+        assert [call["status"] for call in journal(http, run["id"])["tool_calls"]] == ["unknown"]
+        assert world.told["call_1_0"] == only(run["output"], "orq:http")["error"]
+        assert "outcome is unknown" in world.told["call_1_0"]
+        assert list(world.acts.values()) == [1]
+
+
 def test_work_that_is_delegated_while_workers_die_is_done_once(system: System) -> None:
     with outside.serving(gpt_4o=delegating, gpt_4o_mini=helper) as world, connect(system, world).http() as http:
         worker = system.worker()
         # One after the other, so that the kill finds each at another point.
         made = [create(http, model="agent/lead", input="Go.", background=True)["id"] for _ in range(12)]
-        eventually(lambda: world.turns[HELPER, 2] >= 2)
+        eventually(lambda: world.turns[HELPER, 2] >= 2, within=20)
         worker.kill()
         system.worker()
-        ended = [finished(http, response_id, within=20) for response_id in made]
+        ended = [finished(http, response_id, within=30) for response_id in made]
         assert {(run["status"], text_of(run)) for run in ended} == {("completed", "done")}
         for run in ended:
             told = only(run["output"], "orq:call_sub_agent")
@@ -253,7 +269,7 @@ def test_cancelling_stops_the_whole_tree_and_what_its_tools_wait_for(system: Sys
     with outside.serving(gpt_4o=delegating, gpt_4o_mini=lingering) as world, connect(system, world).http() as http:
         system.worker()
         made = create(http, model="agent/lead", input="Go.", background=True)
-        assert world.lingering.wait(10)
+        assert world.lingering.wait(20)
         assert http.post(f"/v1/responses/{made['id']}/cancel").json()["status"] == "cancelled"
         assert world.left.wait(2)
         assert set(system.rows("SELECT depth, status FROM responses")) == {(0, "cancelled"), (1, "cancelled")}
@@ -279,7 +295,7 @@ def test_an_approval_outlives_every_process_and_is_carried_out_once(system: Syst
             system.worker()
             assert [each["id"] for each in http.get("/v1/approvals?status=pending").json()["data"]] == [request["id"]]
             decided = decide_at_once(http, request["id"])
-            done = finished(http, decided["continued_by"])
+            done = finished(http, decided["continued_by"], within=30)
             assert (done["status"], text_of(done)) == ("completed", "done")
             again = http.post(f"/v1/approvals/{request['id']}", json={"approve": True})
             assert (again.status_code, again.json()["error"]["code"]) == (400, "approval_already_decided")
