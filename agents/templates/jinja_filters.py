@@ -244,6 +244,7 @@ def _map(budget: Budget, value: Any, name: str | None = None, *args: Any, attrib
         return taken
     if name not in FILTERS or name == "map":
         raise Refused("There is no such filter to map with.")
+    budget.tick(2 * len(taken))
     return [FILTERS[name](budget, each, *args) for each in taken]
 
 

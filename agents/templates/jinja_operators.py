@@ -128,6 +128,7 @@ def numbers(budget: Budget, *args: Any) -> list[int]:
 def compare(budget: Budget, left: Any, *pairs: Any) -> bool:
     """Compare a chain of values: `left`, then an operator and a value, and so on."""
     for name, right in zip(pairs[::2], pairs[1::2], strict=True):
+        budget.tick(2)
         weigh(budget, left)
         weigh(budget, right)
         if not _COMPARISONS[name](left, right):
