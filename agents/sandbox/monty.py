@@ -12,7 +12,6 @@ import sysconfig
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Final
 
 from pydantic_monty import AsyncMonty, CollectString, ResourceLimits
@@ -40,7 +39,7 @@ class Monty:
         self._processes = processes
         self._memory = memory
         self._starting = asyncio.Lock()
-        self._folder: Path | None = None
+        self._launcher: int | None = None
         self._pool: AsyncMonty | None = None
 
     async def run(self, code: str, *, inputs: Json, seconds: float) -> Ran:
@@ -62,9 +61,9 @@ class Monty:
             await self._pool.__aexit__(None, None, None)
             await asyncio.sleep(SETTLE)
             self._pool = None
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+        if self._launcher is not None:
+            os.close(self._launcher)
+            self._launcher = None
 
     async def _run(self, text: str, code: str, inputs: Json, seconds: float) -> Ran:
         """Feed the program's changed text to a process of its own; raises `NoProgram` if it is none."""
@@ -87,10 +86,9 @@ class Monty:
         """Return the pool, which starts a process when a run asks for one."""
         async with self._starting:
             if self._pool is None:
-                self._folder = Path(mkdtemp(prefix="rondo-sandbox-"))
-                launcher = _launcher(self._folder, memory=self._memory)
+                self._launcher = self._launcher or _launcher(memory=self._memory)
                 self._pool = AsyncMonty(
-                    binary_path=launcher,
+                    binary_path=f"/proc/{os.getpid()}/fd/{self._launcher}",
                     min_processes=0,
                     max_processes=self._processes,
                     max_checkouts_per_worker=1,
@@ -119,12 +117,14 @@ def _reason(error: Failed, printed: CollectString) -> str:
     return str(error)
 
 
-def _launcher(folder: Path, *, memory: int) -> Path:
-    """Write the command that starts the interpreter inside its second wall: the pool knows commands without arguments only."""
+def _launcher(*, memory: int) -> int:
+    """Open a file with the command that starts the interpreter inside its second wall: the pool can give it no arguments.
+
+    The file has no place but memory, so that a worker that is killed leaves nothing behind.
+    """
     command = [sys.executable, "-IS", str(Path(confine.__file__).resolve()), str(os.getpid()), str(memory), _interpreter()]
-    launcher = folder / "monty"
-    launcher.write_text(f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n', encoding="utf-8")
-    launcher.chmod(0o700)
+    launcher = os.memfd_create("monty")
+    os.write(launcher, f'#!/bin/sh\nexec {shlex.join(command)} "$@"\n'.encode())
     return launcher
 
 

@@ -102,12 +102,12 @@ ATTACKS: dict[str, tuple[str, Callable[[Outcome], bool]]] = {
         "import re\ntext = 'ab'\nwhile True:\n    text = re.sub('a', 'aa', text)[:100000]",
         took_for_ever,
     ),
-    "fills a list": ("x = [0] * 60_000_000\n'out'", got_out),
-    "fills a list bit by bit": ("x = []\nfor n in range(400_000):\n    x.append(str(n) * 200)\n'out'", got_out),
-    "fills a text": ("x = 'a' * 400_000_000\n'out'", got_out),
-    "doubles a text": ("x = 'a'\nfor n in range(28):\n    x = x + x\n'out'", got_out),
-    "shifts a number": ("x = 1 << 3_000_000_000\n'out'", got_out),
-    "pads a text": ("x = f'{1:400000000}'\n'out'", got_out),
+    "fills a list": ("x = [0] * 12_000_000\n'out'", got_out),
+    "fills a list bit by bit": ("x = []\nfor n in range(100_000):\n    x.append(str(n) * 200)\n'out'", got_out),
+    "fills a text": ("x = 'a' * 100_000_000\n'out'", got_out),
+    "doubles a text": ("x = 'a'\nfor n in range(27):\n    x = x + x\n'out'", got_out),
+    "shifts a number": ("x = 1 << 800_000_000\n'out'", got_out),
+    "pads a text": ("x = f'{1:100000000}'\n'out'", got_out),
     "recurses without end": (
         (
             "import sys\ndeep = 0\ndef f():\n    global deep\n    deep += 1\n    f()\n"

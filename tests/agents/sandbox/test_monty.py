@@ -179,7 +179,8 @@ def test_a_worker_ends_well_right_after_a_program_was_stopped(code: str) -> None
     assert worker.returncode == 0
 
 
-def test_nothing_is_left_in_the_file_system(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+def test_a_closed_sandbox_leaves_no_file_open() -> None:
     assert run("1").value == 1
-    assert list(tmp_path.iterdir()) == []
+    before = len(list(Path("/proc/self/fd").iterdir()))
+    assert run("1").value == 1
+    assert len(list(Path("/proc/self/fd").iterdir())) == before
