@@ -77,9 +77,9 @@ def explain(now: Json) -> str:
         case "running":
             return f"Worker {now['worker_id']} has been on it for {now['attempt_age']:.1f} s."
         case "tools" if now["delegated"]:
-            return f"It waits for its tool calls, of which {now['delegated']} wait for responses of their own."
+            return f"It waits for its tool calls; responses of their own answer {now['delegated']} of them."
         case "done" if now["approvals"]:
-            return f"It is over; {now['approvals']} calls wait for approval, which a response that continues it gives."
+            return f"It is over, but for approvals: {now['approvals']} asked for, to be given by a response that continues it."
         case "tools":
             return "It waits for its tool calls."
         case "sleeping":

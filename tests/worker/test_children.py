@@ -8,6 +8,8 @@ import pytest
 
 from agents.models.base import Finished, Model, ModelError, TextDelta
 from agents.models.scripted import Scripted, call, says
+from api import journal
+from api import store as client_side
 from shared import cancellation, db
 from tests import rows
 from tests.worker.stage import COST, Stage, stage
@@ -224,3 +226,27 @@ def test_a_task_that_does_not_fit_is_told_to_the_model(database_url: str, redis_
             assert await rows.read(pool, "SELECT 1 FROM responses WHERE parent_id IS NOT NULL") == []
 
     asyncio.run(main())
+
+
+def test_deleting_a_response_deletes_what_it_delegated(database_url: str, redis_url: str) -> None:
+    async def play(pool: db.Pool, worker: Stage, response_id: str) -> None:
+        await worker.play(response_id)
+        project_id = (await rows.row(pool, response_id))["project_id"]
+        async with db.transaction(pool) as session:
+            await client_side.delete(session, project_id, response_id)
+        kept = await rows.everything(pool)
+        assert [len(kept[table]) for table in rows.TABLES] == [0] * len(rows.TABLES)
+
+    with_helper(database_url, redis_url, Scripted(says("x")), play)
+
+
+def test_the_journal_tells_of_children(database_url: str, redis_url: str) -> None:
+    async def play(pool: db.Pool, worker: Stage, response_id: str) -> None:
+        await hand_over(worker, response_id)
+        async with db.connection(pool) as session:
+            [now] = await journal._rows(session, journal._NOW, response_id)
+            [made] = await journal._rows(session, journal._CALLS, response_id)
+        assert journal.explain(now) == "It waits for its tool calls; responses of their own answer 1 of them."
+        assert (made["status"], made["child_id"]) == ("waiting", (await the_child(pool))["id"])
+
+    with_helper(database_url, redis_url, Scripted(), play)

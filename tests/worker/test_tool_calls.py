@@ -12,7 +12,7 @@ from agents.tools.base import ToolError
 from shared import cancellation, db
 from tests import rows
 from tests.worker.stage import COST, Played, Stage, stage, until
-from worker import advance, rescue, tool_calls
+from worker import advance, heartbeat, rescue, tool_calls
 
 CLOCK = {"tools": [{"type": "orq:current_date"}]}
 
@@ -199,4 +199,41 @@ def test_a_call_of_a_cancelled_response_is_not_run(database_url: str, redis_url:
         assert (one["status"], one["attempts"]) == ("failed", 0)
         assert (await rows.row(pool, response_id))["status"] == "cancelled"
 
+    with_calls(database_url, redis_url, 1, play)
+
+
+@pytest.mark.parametrize("order", ["cancel", "stop_calls"])
+def test_a_control_message_stops_the_calls_of_its_response_at_once(
+    database_url: str, redis_url: str, tool: Callable[..., None], order: str
+) -> None:
+    async def forever() -> None:
+        await asyncio.Event().wait()
+
+    async def play(pool: db.Pool, worker: Stage, response_id: str, calls: list[str]) -> None:
+        running = asyncio.create_task(tool_calls.run_tool(worker.runtime, calls[0]))
+        await until(lambda: bool(worker.runtime.calls))
+        heartbeat._obey(worker.runtime, f"{order} resp_other")
+        heartbeat._obey(worker.runtime, f"{order} {response_id}")
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    tool(forever)
+    with_calls(database_url, redis_url, 1, play)
+
+
+def test_a_call_whose_response_is_deleted_while_it_runs_ends_quietly(
+    database_url: str, redis_url: str, tool: Callable[..., None]
+) -> None:
+    gate = asyncio.Event()
+
+    async def play(pool: db.Pool, worker: Stage, response_id: str, calls: list[str]) -> None:
+        running = asyncio.create_task(tool_calls.run_tool(worker.runtime, calls[0]))
+        await until(lambda: bool(worker.runtime.calls))
+        await rows.execute(pool, "DELETE FROM responses WHERE id = %s", response_id)
+        gate.set()
+        await running
+        assert await the_calls(pool) == []
+        assert worker.hints.responses == []
+
+    tool(gate.wait)
     with_calls(database_url, redis_url, 1, play)
