@@ -14,7 +14,7 @@ USAGE = Usage(input=1_000_000, output=1_000_000)
 
 
 def total(cost: Cost | None) -> Decimal | None:
-    return cost and cost.total
+    return None if cost is None else cost.total
 
 
 def test_tokens_are_priced_by_the_list() -> None:

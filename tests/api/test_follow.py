@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any, Literal, cast
 
 from hypothesis import given, settings
@@ -84,6 +85,7 @@ class World:
     next: int = 0
     step: int = 0
     held_up: list[tuple[Page, bytes]] = field(default_factory=list)
+    pgconn: SimpleNamespace = field(default_factory=lambda: SimpleNamespace(pipeline_status=0))
 
     @asynccontextmanager
     async def connection(self) -> AsyncIterator["World"]:

@@ -92,11 +92,10 @@ class System:
     def on(cls, *, database_url: str, redis_url: str, home: Path, **variables: str) -> "System":
         """Make the default project with its key; start nothing yet."""
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(("RONDO_", "OPENAI_"))}
-        stores = {"DATABASE_URL": database_url, "REDIS_URL": redis_url, "RONDO_API_KEY": KEY, "RONDO_ENCRYPTION_KEYS": SEALING}
-        beside = {"RONDO_ALLOW_NETWORKS": "127.0.0.1/32"}  # the far side of tests' tools
-        system = cls(
-            {**inherited, **stores, "PYTHONUNBUFFERED": "1", "RONDO_LOG_FORMAT": "console", **beside, **QUICK, **variables}, home
-        )
+        stores = {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+        doors = {"RONDO_API_KEY": KEY, "RONDO_ENCRYPTION_KEYS": SEALING, "RONDO_ALLOW_NETWORKS": "127.0.0.1/32"}
+        logs = {"PYTHONUNBUFFERED": "1", "RONDO_LOG_FORMAT": "console"}
+        system = cls({**inherited, **stores, **doors, **logs, **QUICK, **variables}, home)
         system.admin("bootstrap")
         return system
 
