@@ -7,7 +7,8 @@ from contextlib import aclosing
 from dataclasses import replace
 from typing import Any, Final, TypeAlias, assert_never, cast
 
-from agents import spellings
+from agents import credentials, spellings
+from agents.models import opaque
 from agents.models.base import (
     AnnotationAdded,
     Finished,
@@ -42,8 +43,8 @@ class Scrubber:
     """
 
     def __init__(self, values: Iterable[str]) -> None:
-        """Look for `values`, with and without the space around them, if they are at least MIN_SECRET characters."""
-        exact = {text for value in values for text in (value, value.strip()) if len(text) >= MIN_SECRET}
+        """Look for `values`, with and without space around and a scheme before them, of at least MIN_SECRET characters."""
+        exact = {text for value in values for text in credentials.within(value) if len(text) >= MIN_SECRET}
         forms = {form for text in exact for form in spellings.of(text)}
         self._forms = sorted(forms)
         self._longest = max(map(len, forms), default=0)
@@ -192,7 +193,8 @@ class _Guard:
     def _turn_to(self, event: ReasoningDone | ToolCallStarted | ItemDone | Finished) -> Iterator[ModelEvent]:
         match event:
             case ReasoningDone():
-                yield event  # its opaque state is the provider's own, encrypted or encoded: any change would break it
+                state = None if event.opaque is None else opaque.scrubbed(event.opaque, self._scrubber.value)
+                yield ReasoningDone(state)
             case ToolCallStarted():
                 yield from self._end_arguments(event.key)
                 namespace = None if event.namespace is None else self._scrubber.text(event.namespace)

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from agents.models import opaque
 from agents.models.base import (
     AnnotationAdded,
     ItemDone,
@@ -145,7 +146,19 @@ def test_names_items_and_citations_are_scrubbed() -> None:
 
 
 def test_a_providers_opaque_state_passes() -> None:
-    assert heard(ReasoningDone(SECRET), STOP) == [ReasoningDone(SECRET), STOP]
+    state = opaque.seal("anthropic", {"blocks": [{"thinking": "Hm.", "signature": "sig"}]})
+    assert heard(ReasoningDone(state), ReasoningDone("gAAAA-="), STOP) == [ReasoningDone(state), ReasoningDone("gAAAA-="), STOP]
+
+
+def test_thoughts_that_a_provider_wants_back_hold_no_secret() -> None:
+    state = {"member": "reasoning_content", "text": f"It is {SECRET}."}
+    clean = opaque.seal("openai-chat", state | {"text": "It is [secret]."})
+    assert heard(ReasoningDone(opaque.seal("openai-chat", state)), STOP) == [ReasoningDone(clean), STOP]
+
+
+def test_a_signed_state_that_holds_a_secret_is_not_kept() -> None:
+    signed = opaque.seal("anthropic", {"blocks": [{"thinking": SECRET, "signature": "sig"}]})
+    assert heard(ReasoningDone(signed), ReasoningDone(SECRET), STOP) == [ReasoningDone(None), ReasoningDone(None), STOP]
 
 
 def logprob(token: str) -> dict[str, object]:

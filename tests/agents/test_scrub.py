@@ -67,6 +67,30 @@ def test_a_password_in_a_basic_authorization_is_found() -> None:
         assert "[secret]" in Scrubber(["correct horse"]).text(f"Basic {header}")
 
 
+BASIC = base64.b64encode(b"ada:c0rrect-horse").decode()
+BY_NAME = base64.b64encode(b"sk_live_4711:").decode()
+
+
+@pytest.mark.parametrize(
+    ("value", "echo", "clean"),
+    [
+        ("Bearer c0rrect-horse", "got c0rrect-horse", "got [secret]"),
+        ("bearer  c0rrect-horse", "got Bearer c0rrect-horse", "got Bearer [secret]"),
+        ("Token c0rrect-horse", f"got {base64.b64encode(b'c0rrect-horse').decode()}", "got [secret]"),
+        (f"Basic {BASIC}", BASIC, "[secret]"),
+        (f"Basic {BASIC}", "hello ada, c0rrect-horse", "hello ada, [secret]"),
+        (f"Basic {BASIC}", "ada:c0rrect-horse", "[secret]"),
+        (f"Basic {BY_NAME}", "no such key: sk_live_4711", "no such key: [secret]"),
+        ("Basic c0rrect-horse", "c0rrect-horse", "[secret]"),
+        ("Bearer {{user}}:c0rrect-horse", "Bearer ada:c0rrect-horse", "Bearer ada[secret]"),
+        ("Bearer {{token}}", "Bearer of news, token", "Bearer of news, token"),
+        ("correct horse battery", "horse battery", "horse battery"),
+    ],
+)
+def test_a_credential_is_found_without_what_was_written_around_it(value: str, echo: str, clean: str) -> None:
+    assert Scrubber([value]).text(echo) == clean
+
+
 @given(st.text(), st.lists(VALUE, max_size=4))
 def test_no_value_is_left_in_any_text(text: str, values: list[str]) -> None:
     scrubber = Scrubber(values)
