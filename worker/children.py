@@ -90,9 +90,7 @@ async def answer(runtime: Runtime, call_id: str) -> None:
 
 async def _answer(runtime: Runtime, call_id: str) -> tuple[str | None, Page | None, bool]:
     async with db.transaction(runtime.pool) as session:
-        waiting = await session.execute(
-            "SELECT response_id, epoch FROM tool_calls WHERE id = %s AND status = 'waiting'", (call_id,)
-        )
+        waiting = await session.execute(_WAITING, (call_id,))
         if (row := await waiting.fetchone()) is None:
             return None, None, False
         parent_id, epoch = row
