@@ -37,12 +37,16 @@ class Words:
         except TemplateError as error:
             raise _fault(error, where) from error
 
-    def require(self, template: str, where: str, *, beside: frozenset[str]) -> None:
-        """Make sure that a template of a tool will find its variables; those `beside` are the tool's own arguments."""
+    def require(self, template: str, where: str, *, beside: frozenset[str], hidden: bool = False) -> None:
+        """Make sure that a template of a tool will find its variables; those `beside` are the tool's own arguments.
+
+        What is wrong with a `hidden` template is not told, as it would be a part of it.
+        """
         try:
             used = templates.names(template, engine=self.engine)
         except TemplateError as error:
-            raise _fault(error, where) from error
+            shown = templates.TemplateFault("What is wrong with it is not told, as it is secret.", where) if hidden else error
+            raise _fault(shown, where) from None
         self.require_all(sorted(name for name in used if name.split(".")[0] not in beside), where)
 
     def require_all(self, names: Iterable[str], where: str) -> None:
@@ -110,7 +114,9 @@ def _check_request(http: Json, where: str, words: Words, secrets: Secrets) -> No
 
 def _check_texts(value: Any, where: str, words: Words, secrets: Secrets, *, beside: frozenset[str]) -> None:
     """Check every string of a JSON value."""
-    match secrets.opened(value):
+    match value:
+        case {"secret": str()} if isinstance(text := secrets.opened(value), str):
+            words.require(text, where, beside=beside, hidden=True)
         case str(text):
             words.require(text, where, beside=beside)
         case dict(members):

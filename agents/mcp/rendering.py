@@ -26,6 +26,10 @@ def endpoint(spec: Json, *, engine: Engine, variables: Mapping[str, Any], secret
         name: _opened(value, secrets, f"The header {name!r} of the MCP server")
         for name, value in (spec.get("headers") or {}).items()
     }
+    if spec.get("authorization") is not None:
+        token = _opened(spec["authorization"], secrets, "The authorization of the MCP server")
+        values = {name: value for name, value in values.items() if name.lower() != "authorization"}
+        values["Authorization"] = token
     try:
         url = templates.render(spec["server_url"], variables, engine=engine, where="server_url")
         headers = {
@@ -33,10 +37,8 @@ def endpoint(spec: Json, *, engine: Engine, variables: Mapping[str, Any], secret
         }
     except templates.TemplateError as error:
         raise ToolError(f"The MCP server could not be asked: {error}") from error
-    if spec.get("authorization") is not None:
-        token = _opened(spec["authorization"], secrets, "The authorization of the MCP server")
-        headers = {name: value for name, value in headers.items() if name.lower() != "authorization"}
-        headers["Authorization"] = token if token[:7].lower() == "bearer " else f"Bearer {token}"
+    if spec.get("authorization") is not None and headers["Authorization"][:7].lower() != "bearer ":
+        headers["Authorization"] = f"Bearer {headers['Authorization']}"
     return Endpoint(_url(url), spec.get("transport") or "auto", tuple(sorted(map(_header, headers, headers.values()))))
 
 

@@ -268,3 +268,11 @@ def test_what_an_agent_says_of_delegating_holds() -> None:
     agent = manifest(team_of_agents=[{"key": "maths"}], settings={"tools": [said]})
     tools = plan(agent=agent, team=[Defined({"key": "maths", "model": "m/m"}, key="maths")]).plan.body["tools"]
     assert [tool.get("requires_approval") for tool in tools] == [None, True]
+
+
+def test_what_is_wrong_with_a_secret_template_is_not_told() -> None:
+    server = {"type": "mcp", "server_label": "crm", "server_url": "https://crm.example", "authorization": "{{#s3same open}}"}
+    with pytest.raises(Unresolvable) as refused:
+        plan(Asked(model="demo/echo", tools=[server], engine="mustache"))
+    assert (refused.value.param, refused.value.code) == ("tools[0].authorization", "invalid_template")
+    assert "s3same" not in refused.value.message

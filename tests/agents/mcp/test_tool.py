@@ -112,9 +112,9 @@ def test_headers_are_rendered_with_secrets_and_arrive(server: Running) -> None:
         "authorization": {"secret": "sec_2"},
     }
     variables = {"host": "127.0.0.1", "who": "Ada", "token": "t0ken"}
-    call(spec, "add", '{"a": 1, "b": 1}', variables=variables, secrets={"sec_1": "Key {{token}}", "sec_2": "abc"})
+    call(spec, "add", '{"a": 1, "b": 1}', variables=variables, secrets={"sec_1": "Key {{token}}", "sec_2": "abc {{who}}"})
     for seen in server.book.headers:
-        assert (seen["x-key"], seen["x-plain"], seen["authorization"]) == ("Key t0ken", "of Ada", "Bearer abc")
+        assert (seen["x-key"], seen["x-plain"], seen["authorization"]) == ("Key t0ken", "of Ada", "Bearer abc Ada")
 
 
 @pytest.mark.parametrize(
