@@ -28,6 +28,7 @@ TURNS = 300
 KILL_EVERY = 5.0
 LEAD, HELPER = "gpt-4o", "gpt-4o-mini"
 """Models that have a price, so that costs can be added up."""
+CAREFUL: Json = {"tools": [{"type": "http", "key": "act", "requires_approval": True}]}
 
 
 def helper(turn: int) -> str | list[tuple[str, Json]]:
@@ -107,8 +108,7 @@ def define(http: httpx2.Client, world: Outside) -> None:
     save(http, "agents", {"key": "helper", "model": f"openai/{HELPER}", "settings": {"tools": tools}})
     team = [{"key": "helper"}]
     save(http, "agents", {"key": "lead", "model": f"openai/{LEAD}", "settings": settings, "team_of_agents": team})
-    careful = {"tools": [{"type": "http", "key": "act", "requires_approval": True}]}
-    save(http, "agents", {"key": "careful", "model": f"openai/{LEAD}", "settings": careful})
+    save(http, "agents", {"key": "careful", "model": f"openai/{LEAD}", "settings": CAREFUL})
 
 
 def save(http: httpx2.Client, kind: str, body: Json) -> None:
@@ -279,28 +279,76 @@ def test_cancelling_stops_the_whole_tree_and_what_its_tools_wait_for(system: Sys
         eventually(lambda: system.rows("SELECT 1 FROM workers WHERE running = 0"), within=2)
 
 
+def test_cancelling_misses_nothing_at_whatever_point_it_finds_a_tree(system: System) -> None:
+    with outside.serving(gpt_4o=delegating, gpt_4o_mini=helper) as world, connect(system, world).http() as http:
+        for _ in range(2):
+            system.worker()
+        made = [create(http, model="agent/lead", input="Go.", background=True)["id"] for _ in range(16)]
+        eventually(lambda: world.turns[HELPER, 2] >= 1, within=20)
+        ended = {http.post(f"/v1/responses/{response_id}/cancel").json()["status"] for response_id in made}
+        assert "cancelled" in ended
+        eventually(lambda: system.rows("SELECT 1 FROM responses HAVING count(*) FILTER (WHERE phase <> 'done') = 0"), within=2)
+        assert system.rows("SELECT 1 FROM tool_calls WHERE status IN ('pending', 'running', 'waiting')") == []
+        assert system.rows("SELECT 1 FROM items WHERE item->>'status' = 'in_progress'") == []
+        for response_id in made:  # the system's contract is held against each log
+            assert http.get(f"/v1/responses/{response_id}", params={"stream": "true"}).is_success
+
+
 def test_an_approval_outlives_every_process_and_is_carried_out_once(system: System) -> None:
     with outside.serving(gpt_4o=acting) as world:
         with connect(system, world).http() as http:
             system.worker()
-            asked = finished(http, create(http, model="agent/careful", input="Go.", background=True)["id"])
-            request = only(asked["output"], "mcp_approval_request")
-            eventually(lambda: system.rows("SELECT 1 FROM workers WHERE running = 0"), within=2)
-        for process in system.processes:
-            process.kill()
-        with redis.Redis.from_url(system.env["REDIS_URL"]) as valkey:
-            valkey.flushdb()
+            create(http, model="agent/careful", input="Go.", background=True)
+            approval_id = waiting(system, http)
+        crash(system)
         assert not world.acts
         with system.api().http() as http:
             system.worker()
-            assert [each["id"] for each in http.get("/v1/approvals?status=pending").json()["data"]] == [request["id"]]
-            decided = decide_at_once(http, request["id"])
-            done = finished(http, decided["continued_by"], within=30)
+            done = finished(http, decide_at_once(http, approval_id)["continued_by"], within=30)
             assert (done["status"], text_of(done)) == ("completed", "done")
-            again = http.post(f"/v1/approvals/{request['id']}", json={"approve": True})
+            again = http.post(f"/v1/approvals/{approval_id}", json={"approve": True})
             assert (again.status_code, again.json()["error"]["code"]) == (400, "approval_already_decided")
             assert list(world.acts.values()) == [1]
             assert world.unpaired == []
+
+
+def test_a_response_that_waits_for_one_that_waits_for_approval_goes_on_after_a_crash(system: System) -> None:
+    with outside.serving(gpt_4o=delegating, gpt_4o_mini=acting) as world:
+        with connect(system, world).http() as http:
+            http.patch("/v2/agents/helper", json={"settings": CAREFUL}).raise_for_status()
+            system.worker()
+            made = create(http, model="agent/lead", input="Go.", background=True)
+            approval_id = waiting(system, http)
+        crash(system)
+        with system.api().http() as http:
+            system.worker()
+            assert http.get(f"/v1/responses/{made['id']}").json()["status"] == "in_progress"
+            answering = decide_at_once(http, approval_id)["continued_by"]
+            run = finished(http, made["id"], within=30)
+            assert (run["status"], text_of(run)) == ("completed", "done")
+            assert only(run["output"], "orq:call_sub_agent")["result"]["response_id"] == answering
+            assert list(world.acts.values()) == [1]
+
+
+def waiting(system: System, http: httpx2.Client) -> str:
+    """Wait until one call waits for approval, which takes no slot of a worker; return its id."""
+
+    def asked() -> list[Json]:
+        listed: list[Json] = http.get("/v1/approvals?status=pending").json()["data"]
+        return listed
+
+    (approval,) = eventually(asked, within=20)
+    eventually(lambda: system.rows("SELECT 1 FROM workers WHERE running = 0"), within=2)
+    approval_id: str = approval["id"]
+    return approval_id
+
+
+def crash(system: System) -> None:
+    """End every process as a crash would, and forget all that is in Redis."""
+    for process in system.processes:
+        process.kill()
+    with redis.Redis.from_url(system.env["REDIS_URL"]) as valkey:
+        valkey.flushdb()
 
 
 def decide_at_once(http: httpx2.Client, approval_id: str) -> Json:
