@@ -29,8 +29,10 @@ def of(text: str) -> Iterator[str]:
 
 
 def _escaped(text: str) -> Iterator[str]:
-    """Yield the text as it stands in HTML, and in JSON of several tastes, also in JSON inside of JSON."""
-    yield from (html.escape(text), html.escape(text, quote=False))
+    """Yield the text as it stands in HTML, and in JSON of several tastes; both also in JSON, as APIs wrap what others said."""
+    for form in (html.escape(text), html.escape(text, quote=False)):
+        once = json.dumps(form, ensure_ascii=False)[1:-1]
+        yield from (form, once, json.dumps(once, ensure_ascii=False)[1:-1])
     spelled = json.dumps(text)[1:-1]
     upper = re.sub(r"\\u[0-9a-f]{4}", lambda found: f"\\u{found[0][2:].upper()}", spelled)
     for form in (json.dumps(text, ensure_ascii=False)[1:-1], spelled, upper):

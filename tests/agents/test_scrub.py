@@ -32,6 +32,8 @@ BYTES = st.binary(max_size=9)
         (json.dumps([json.dumps(SECRET)]), r'["\"[secret]\""]'),
         (orjson.dumps([orjson.dumps(SECRET).decode()]).decode(), r'["\"[secret]\""]'),
         (html.escape(SECRET), "[secret]"),
+        (json.dumps(html.escape(SECRET), ensure_ascii=False), '"[secret]"'),
+        (orjson.dumps([orjson.dumps(html.escape(SECRET)).decode()]).decode(), r'["\"[secret]\""]'),
         (quote(SECRET), "[secret]"),
         (quote_plus(SECRET), "[secret]"),
         (urlencode({"a": SECRET}), "a=[secret]"),
