@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final, Protocol
 
 from agents.secrets import Secrets
+from agents.tools import registry
 from shared.items import Json
 
 SAVED: Final = frozenset({"orq:http", "orq:code", "orq:function", "orq:mcp", "http", "code", "json_schema"})
@@ -52,6 +53,20 @@ def is_saved(tool: Json) -> bool:
 def reference(tool: Json) -> str | None:
     """The id or key by which a tool of the catalogue is named."""
     return tool.get("tool_id") or tool.get("id") or tool.get("key")
+
+
+def called(tool: Json) -> str | None:
+    """Tell the name by which a model, or a choice, calls a tool.
+
+    None for tools that go by their type or label, and for saved ones that were not looked up yet.
+    """
+    kind = tool["type"]
+    if kind.startswith("orq:") and kind not in SAVED:
+        return registry.model_name(kind)
+    return tool.get("name") if kind in _NAMED else None
+
+
+_NAMED: Final = frozenset({"function", "custom", "namespace", "orq:http", "orq:code"})
 
 
 def references(tools: Iterable[Json]) -> set[str]:

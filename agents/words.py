@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from agents import templates
+from agents import specs, templates
 from agents.plan import Engine
 from agents.secrets import Secrets
 from agents.templates import TemplateError
@@ -75,16 +75,16 @@ def rendered(item: Item, words: Words, index: int) -> Item:
 
 
 def check_names(tools: list[Json]) -> None:
-    """Refuse two tools of one name: the model could mean only one of them."""
-    seen: set[str] = set()
+    """Refuse two tools of one name, or two servers of one label: the model could mean only one of them."""
+    seen: set[tuple[bool, str]] = set()
     for tool in tools:
-        name = tool.get("name") or tool.get("server_label") or tool["type"]
-        if name in seen:
+        name = specs.called(tool) or tool.get("server_label") or tool["type"]
+        if (tool["type"] == "mcp", name) in seen:
             raise Unresolvable(
                 f"There are two tools named '{name}', counting those of the agent. Names of tools must be unique.",
                 param="tools",
             )
-        seen.add(name)
+        seen.add((tool["type"] == "mcp", name))
 
 
 def check_templates(tools: list[Json], words: Words, secrets: Secrets) -> None:

@@ -18,7 +18,6 @@ from api.body import read_body
 from api.create import check, query
 from api.create.check import Check
 from api.create.request import object_of
-from api.decisions import AlreadyDecided
 from api.desk import Desk
 from api.keys import ProjectId
 from api.paging import paged
@@ -87,23 +86,12 @@ async def decide(request: Request, project_id: ProjectId, approval_id: str) -> R
     async with db.transaction(desk.pool) as session:
         found = await _find(session, project_id, approval_id)
         await (await session.execute("SELECT 1 FROM responses WHERE id = %s FOR UPDATE", (found["response_id"],))).fetchone()
-        await _decide(session, approval_id, decision)
+        await decisions.decide(session, project_id, approval_id, decision)
         continuing = await _continue(desk, session, project_id, found["response_id"])
         shown = _shown(await _find(session, project_id, approval_id))
     if continuing is not None:
         desk.hints.advance(continuing)
     return json_reply(shown)
-
-
-async def _decide(session: Session, approval_id: str, decision: Json) -> None:
-    """Put the decision on record, once."""
-    status = ApprovalStatus.APPROVED if decision["approve"] else ApprovalStatus.DENIED
-    decided = await session.execute(
-        """UPDATE approvals SET status = %s, reason = %s, decided_at = now() WHERE id = %s AND status = 'pending' RETURNING 1""",
-        (status, decision.get("reason"), approval_id),
-    )
-    if await decided.fetchone() is None:
-        raise AlreadyDecided(f"The approval '{approval_id}' was decided before.", param="approval_id")
 
 
 async def _continue(desk: Desk, session: Session, project_id: str, response_id: str) -> str | None:

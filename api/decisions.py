@@ -11,6 +11,7 @@ from shared.db import Session
 from shared.entry import NewResponse
 from shared.errors import InvalidRequest
 from shared.items import Item, Json
+from shared.status import ApprovalStatus
 
 
 class AlreadyDecided(InvalidRequest):
@@ -32,8 +33,9 @@ async def settle(session: Session, new: NewResponse, context: Sequence[Item], pa
     for item in answers:
         if item["approval_request_id"] not in asked:
             raise InvalidRequest(f"No approval request found with id '{item['approval_request_id']}'.", param="input")
-    for item in answers:
-        await _decide(session, new, item)
+    for item in sorted(answers, key=lambda answer: str(answer["approval_request_id"])):
+        made = {"approve": item["approve"], "reason": item.get("reason")}
+        await decide(session, new.project_id, item["approval_request_id"], made, by=new.id)
     if parent is None:
         return new
     earlier = await not_carried_out(session, new.id, parent["id"])
@@ -52,21 +54,25 @@ def response_item(approval: Json) -> Item:
     }
 
 
-async def _decide(session: Session, new: NewResponse, answer: Item) -> None:
-    """Decide one; a request that the client keeps by itself has no row, and is its own affair. Raises AlreadyDecided."""
-    approval_id = answer["approval_request_id"]
+async def decide(session: Session, project_id: str, approval_id: str, decision: Json, *, by: str | None = None) -> None:
+    """Put `{approve, reason}` on record, to be carried out `by` a response, or by one to come. Raises AlreadyDecided.
+
+    A request that a client keeps by itself has no row, and is its own affair. Decide many in the order of their ids, as nobody
+    then waits for somebody who waits for him.
+    """
+    status = ApprovalStatus.APPROVED if decision["approve"] else ApprovalStatus.DENIED
     decided = await session.execute(
         """UPDATE approvals SET status = %s, reason = %s, decided_at = now(), continued_by = %s
             WHERE id = %s AND project_id = %s AND status = 'pending' RETURNING 1""",
-        ("approved" if answer["approve"] else "denied", answer.get("reason"), new.id, approval_id, new.project_id),
+        (status, decision.get("reason"), by, approval_id, project_id),
     )
     if await decided.fetchone():
         return
-    known = await session.execute(
-        "SELECT status FROM approvals WHERE id = %s AND project_id = %s", (approval_id, new.project_id)
-    )
+    known = await session.execute("SELECT status FROM approvals WHERE id = %s AND project_id = %s", (approval_id, project_id))
     if (row := await known.fetchone()) is not None:
-        raise AlreadyDecided(f"The approval request '{approval_id}' was {row[0]} before.", param="input")
+        raise AlreadyDecided(
+            f"The approval request '{approval_id}' was {row[0]} before.", param="input" if by else "approval_id"
+        )
 
 
 async def not_carried_out(session: Session, new_id: str, response_id: str) -> Collection[Json]:

@@ -12,6 +12,7 @@ from agents.resolve import Asked, Resolved
 from agents.secrets import Secrets
 from agents.words import Unresolvable
 from api import context
+from api.create import tools
 from api.create.request import CreateRequest
 from api.create.tools import HOSTED
 from api.desk import Desk
@@ -82,7 +83,7 @@ async def prepare(desk: Desk, project_id: str, wanted: CreateRequest, *, key: st
 def _refers(wanted: CreateRequest) -> bool:
     """Whether anything has to be looked up: most requests bring all they need."""
     configured = any(tool["type"] not in _PLAIN for tool in wanted.tools)
-    return wanted.agent is not None or configured or (wanted.templated and wanted.previous_response_id is not None)
+    return wanted.agent is not None or configured or wanted.previous_response_id is not None
 
 
 _PLAIN = frozenset({"function", "custom", "namespace"})
@@ -164,7 +165,9 @@ def _check_tools(desk: Desk, made: Resolved, asked: list[Json]) -> None:
 
 
 def _check_choice(desk: Desk, made: Resolved, wanted: CreateRequest) -> None:
-    """Refuse to force a tool that is left out: one of a vendor, where another provider answers."""
+    """Refuse to force a tool that is not there, or that is left out: one of a vendor, where another provider answers."""
+    if "tool_choice" in wanted.shape:
+        tools.require_given(wanted.shape["tool_choice"], made.plan.body.get("tools", wanted.tools))
     chosen = made.plan.body.get("tool_choice", wanted.body["tool_choice"])
     kind = chosen.get("type") if isinstance(chosen, dict) else None
     models = made.plan.models or [wanted.model]

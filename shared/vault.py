@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final, Self
 
 from shared.db import Session
-from shared.errors import RondoError, Unavailable
+from shared.errors import Conflict, RondoError, Unavailable
 from shared.keyring import Key, Keyring
 from shared.settings import Settings
 
@@ -31,7 +31,7 @@ class SecretUnreadable(RondoError):
     code: ClassVar[str | None] = "secret_unreadable"
 
 
-class SecretGone(RondoError):
+class SecretGone(Conflict):
     """A stored secret is gone: what it belonged to was deleted."""
 
     code: ClassVar[str | None] = "secret_gone"

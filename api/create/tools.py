@@ -10,7 +10,6 @@ from functools import partial
 from typing import Any, Final
 
 from agents import specs
-from agents.tools import registry
 from api.create import check, schemas, server_tools
 from api.create.check import Check
 from api.create.server_tools import BUILT_IN, SERVER
@@ -38,7 +37,7 @@ def parse(value: Any, path: str, *, types: Collection[str] = TYPES) -> list[Json
     tools = check.array(value, path, of=partial(_tool, types=types), expected="an array of objects")
     seen: set[str] = set()
     for index, tool in enumerate(tools):
-        name = _called(tool)
+        name = specs.called(tool)
         if name in seen:
             raise InvalidRequest(
                 f"Invalid '{path}[{index}].name': there is already a tool named '{name}'. Names of tools must be unique.",
@@ -48,16 +47,6 @@ def parse(value: Any, path: str, *, types: Collection[str] = TYPES) -> list[Json
         if name:
             seen.add(name)
     return tools
-
-
-def _called(tool: Json) -> str | None:
-    """Tell the name by which a model, or a choice, calls a tool; hosted tools go by their type."""
-    if tool["type"] in BUILT_IN:
-        return registry.model_name(tool["type"])
-    if specs.is_saved(tool):
-        return None
-    name: str | None = tool["name"] if tool["type"] in {"function", "custom", "namespace"} else None
-    return name
 
 
 def _tool(value: Any, path: str, *, types: Collection[str]) -> Json:
@@ -134,7 +123,7 @@ def _one(value: Any, path: str) -> Json:
         case "mcp":
             return check.record(value, path, members={"server_label": _label, "name": _label}, closed=False)
         case kind if kind in BUILT_IN:
-            return {"type": "function", "name": registry.model_name(kind)}
+            return {"type": "function", "name": specs.called(value)}
         case _:
             return dict(value)
 
@@ -171,13 +160,18 @@ def _fits(chosen: Json, tool: Json) -> bool:
     """Whether a choice means this tool: by its name, its server's label, or its type alone."""
     match chosen["type"]:
         case "function" | "custom" as kind:
-            same_kind = tool["type"] == kind or (kind == "function" and tool["type"] in BUILT_IN)
-            return specs.is_saved(tool) or (same_kind and _called(tool) == chosen["name"])
+            same_kind = tool["type"] == kind or (kind == "function" and tool["type"].startswith("orq:"))
+            return _open(tool) or (same_kind and specs.called(tool) == chosen["name"])
         case "mcp":
             label = tool.get("server_label") or tool.get("key")
-            return specs.is_saved(tool) or (tool["type"] == "mcp" and chosen.get("server_label") in {None, label})
+            return _open(tool) or (tool["type"] == "mcp" and chosen.get("server_label") in {None, label})
         case kind:
             return bool(tool["type"] == kind)
+
+
+def _open(tool: Json) -> bool:
+    """Whether this is a saved tool that was not looked up yet, and might be any."""
+    return specs.is_saved(tool) and not specs.called(tool)
 
 
 def _not_given(sentence: str, path: str) -> InvalidRequest:

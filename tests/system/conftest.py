@@ -9,6 +9,8 @@ from openai import OpenAI
 
 from tests import stores as real
 from tests.stores import Stores
+from tests.system import outside
+from tests.system.outside import Outside
 from tests.system.running import RUNNING, Api, Process, System, launched
 
 
@@ -116,3 +118,46 @@ def second_api(shared_system: System) -> Api:
 def foreign_key(shared_system: System) -> str:
     """A key of another project."""
     return shared_system.new_key("other")
+
+
+@pytest.fixture(scope="session")
+def world() -> Iterator[Outside]:
+    """What is outside of the next system: a provider by the name of `openai`, whose models tests script, and HTTP tools."""
+    with outside.serving() as far:
+        yield far
+
+
+@pytest.fixture(scope="session")
+def scripted_api(
+    stores: Stores, session_redis_url: str, tmp_path_factory: pytest.TempPathFactory, world: Outside
+) -> Iterator[Api]:
+    """The API process of a Rondo with a worker, whose provider follows scripts."""
+    home = tmp_path_factory.mktemp("scripted")
+    server, _, number = session_redis_url.rpartition("/")
+    lines = ("[providers.openai]", 'wire = "openai-chat"', f'base_url = "{world.url}/v1"', 'api_key_env = "MOCK_KEY"')
+    providers = home / "providers.toml"
+    providers.write_text("\n".join(lines), encoding="utf-8")
+    variables = {"RONDO_PROVIDERS_FILE": str(providers), "MOCK_KEY": "mock"}
+    with (
+        real.database(stores.postgres, template=stores.template) as database_url,
+        real.redis_database(server, int(number) - 16) as redis_url,
+        launched(database_url=database_url, redis_url=redis_url, home=home, **variables) as system,
+    ):
+        api = system.api()
+        system.worker()
+        yield api
+
+
+@pytest.fixture(scope="session")
+def scripted_system(scripted_api: Api) -> System:
+    """That Rondo."""
+    (system,) = (each for each in RUNNING if scripted_api in each.processes)
+    return system
+
+
+@pytest.fixture
+def scripted(scripted_api: Api, scripted_system: System) -> Iterator[httpx2.Client]:
+    """A plain client of that Rondo; whatever it saw was as the contract has it."""
+    with scripted_api.http() as plain:
+        yield plain
+    scripted_system.contract.settle()

@@ -98,7 +98,7 @@ def _why_it_ended(response: Json) -> Json:
     error, details = response["error"], response["incomplete_details"]
     if error and error["code"] in _OUR_CODES:
         error = {**error, "code": "server_error"}
-    if details and details["reason"] in {"max_execution_time", "max_iterations"}:
+    if details and details["reason"] in {"max_cost", "max_execution_time", "max_iterations"}:
         details = {"reason": "max_output_tokens"}
     return {"error": error, "incomplete_details": details}
 

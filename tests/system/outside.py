@@ -18,8 +18,11 @@ from starlette.routing import Route
 
 from shared.items import Json
 
-Script: TypeAlias = Callable[[int], str | list[tuple[str, Json]]]
-"""What a model does in a turn, counted from 1: it says a text, or calls functions by `(name, arguments)`."""
+Said: TypeAlias = str | int | list[tuple[str, Json]]
+"""What a model says: a text, calls of functions by `(name, arguments)`, or that it fails with a status."""
+
+Script: TypeAlias = Callable[[int], Said]
+"""What a model says in a turn, counted from 1."""
 
 PAUSE = 0.01
 """Seconds between two pieces of an answer."""
@@ -45,6 +48,10 @@ class Outside:
     """Requests without an effect, by what they were for."""
     acts: Counter[str] = field(default_factory=Counter)
     """Effects, by their `Idempotency-Key`."""
+    heard: list[Json] = field(default_factory=list)
+    """What providers were asked, as it came."""
+    received: list[Json] = field(default_factory=list)
+    """Requests that were repeated in their answer: their URL, headers and body."""
     lingering: threading.Event = field(default_factory=threading.Event)
     """Somebody waits for an answer that never comes."""
     left: threading.Event = field(default_factory=threading.Event)
@@ -61,6 +68,7 @@ class Outside:
                 Route("/v1/chat/completions", self._complete, methods=["POST"]),
                 Route("/look/{what}", self._look),
                 Route("/act/{what}", self._act, methods=["POST"]),
+                Route("/repeat/{what}", self._repeat, methods=["GET", "POST"]),
                 Route("/linger", self._linger),
             ]
         )
@@ -69,12 +77,15 @@ class Outside:
         body = await request.json()
         model, messages = body["model"], body["messages"]
         turn = 1 + sum(message["role"] == "assistant" for message in messages)
+        self.heard.append(body)
         self.asked[model] += 1
         self.turns[model, turn] += 1
         self.told |= {message["tool_call_id"]: message["content"] for message in messages if message["role"] == "tool"}
         self.unpaired += _unpaired(messages)
         await asyncio.sleep(0.02)
         said = self.scripts[model](turn)
+        if isinstance(said, int):
+            return JSONResponse({"error": {"message": f"It fails with {said}."}}, said)
         return StreamingResponse(_spoken(said, turn, len(messages)), media_type="text/event-stream")
 
     async def _look(self, request: Request) -> Response:
@@ -86,6 +97,11 @@ class Outside:
         self.acts[request.headers["idempotency-key"]] += 1
         await asyncio.sleep(self.acting)
         return JSONResponse({"done": request.path_params["what"]})
+
+    async def _repeat(self, request: Request) -> Response:
+        said = {"url": str(request.url), "headers": dict(request.headers), "body": (await request.body()).decode()}
+        self.received.append(said)
+        return JSONResponse(said)
 
     async def _linger(self, request: Request) -> Response:
         self.lingering.set()
