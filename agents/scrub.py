@@ -134,6 +134,10 @@ _Speech: TypeAlias = TextDelta | RefusalDelta | ReasoningDelta | ReasoningSummar
 """What one open item grows by; an event of another kind ends it."""
 
 
+NOTHING: Final = Scrubber(())
+"""Leaves everything as it is."""
+
+
 class Guarded:
     """A model whose words hold no secrets, however they are cut into events."""
 

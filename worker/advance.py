@@ -120,9 +120,15 @@ async def _take(runtime: Runtime, run: Run, events: EventLog, opened: Opened) ->
 
 
 async def _discover(runtime: Runtime, plan: Plan, opened: Opened, spec: Json) -> Item:
-    """Ask an MCP server what it offers; it may repeat what it was sent."""
-    listed = await listing.discover(spec, engine=plan.engine, variables=opened.variables, secrets=opened.texts, box=runtime.box)
-    return opened.scrubber.value(listed) if opened.scrubber else listed
+    """Ask an MCP server what it offers."""
+    return await listing.discover(
+        spec,
+        engine=plan.engine,
+        variables=opened.variables,
+        secrets=opened.texts,
+        box=runtime.box,
+        scrubber=opened.scrubber,
+    )
 
 
 def _scrubbed(failed: StepFailed, scrubber: Scrubber) -> StepFailed:

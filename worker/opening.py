@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 from agents import secrets
 from agents.plan import Plan
-from agents.scrub import Scrubber
+from agents.scrub import NOTHING, Scrubber
 from shared import db, vault
 from shared.errors import RondoError
 from shared.items import Json
@@ -29,9 +29,6 @@ class Opened:
     scrubber: Scrubber
 
 
-_NOTHING: Final = Scrubber(())
-
-
 class Closed(Exception):
     """The secrets cannot be opened, and trying again would not help."""
 
@@ -44,7 +41,7 @@ class Closed(Exception):
 async def opened(runtime: Runtime, project_id: str, plan: Plan) -> Opened:
     """Open the plan's secrets; costs nothing without any. Raises Closed."""
     if not plan.secrets:
-        return Opened({}, plan.variables, _NOTHING)
+        return Opened({}, plan.variables, NOTHING)
     async with db.connection(runtime.pool) as session:
         try:
             texts = await vault.load(session, runtime.vault, project_id, plan.secrets)

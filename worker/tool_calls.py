@@ -84,8 +84,13 @@ async def _outcome(runtime: Runtime, call: Claimed) -> Ended | Again | children.
             return await children.delegate(runtime, call, plan, spec, opened)
         result = await registry.run(spec, call.arguments, _context(runtime, call, plan, opened))
     except ToolError as error:
-        return _again(call, error) or Ended(error=opened.scrubber.text(str(error)))
-    return Ended(result=opened.scrubber.value(result) if opened.scrubber else result)
+        return _again(call, error) or Ended(error=_sentence(error, opened))
+    return Ended(result=result)
+
+
+def _sentence(error: ToolError, opened: Opened) -> str:
+    """Bound what is told of a failure, without secrets first: one that is cut would not be found."""
+    return str(registry.bounded(opened.scrubber.text(str(error)), limit=registry.MAX_ERROR))
 
 
 def _again(call: Claimed, error: ToolError) -> Again | None:
@@ -108,6 +113,7 @@ def _context(runtime: Runtime, call: Claimed, plan: Plan, opened: Opened) -> Cal
         variables=opened.variables,
         secrets=opened.texts,
         box=runtime.box,
+        scrubber=opened.scrubber,
     )
 
 

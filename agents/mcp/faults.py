@@ -16,7 +16,7 @@ from mcp_types import CONNECTION_CLOSED, PARSE_ERROR
 from agents.mcp.wire import Attempt, Lost, why
 from agents.tools.base import ToolError, ToolUnavailable
 
-MAX_MESSAGE: Final = 2_000
+MAX_MESSAGE: Final = 64_000
 """Characters that a server may say of a failure."""
 
 FOREIGN: Final = (

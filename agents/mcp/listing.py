@@ -15,6 +15,7 @@ import structlog
 from agents.mcp.rendering import endpoint
 from agents.mcp.selection import allowed
 from agents.plan import Engine
+from agents.scrub import NOTHING, Scrubber
 from agents.tools.base import ToolError
 from agents.tools.box import Toolbox
 from shared import ids
@@ -32,6 +33,8 @@ MAX_SCHEMA: Final = 16 * 1_024
 """Bytes."""
 MAX_TOTAL: Final = 256 * 1_024
 """Bytes of all tools of a server."""
+MAX_ERROR: Final = 8_000
+"""Characters."""
 MAX_PREFIX: Final = 256
 """Characters that stand before a tool's description, to say whose it is."""
 
@@ -44,21 +47,27 @@ log = structlog.get_logger(__name__)
 
 
 async def discover(
-    spec: Json, *, engine: Engine, variables: Mapping[str, Any], secrets: Mapping[str, str], box: Toolbox
+    spec: Json,
+    *,
+    engine: Engine,
+    variables: Mapping[str, Any],
+    secrets: Mapping[str, str],
+    box: Toolbox,
+    scrubber: Scrubber = NOTHING,
 ) -> Item:
     """List a server's tools as an `mcp_list_tools` item; one that could not be listed has an `error`, a sentence.
 
-    `variables` have secret ones in clear; `secrets` are values by id.
+    `variables` have secret ones in clear; `secrets` are values by id. A server may repeat what it was sent: that is taken out.
     """
     item: Item = {"type": "mcp_list_tools", "id": ids.new("mcpl"), "server_label": spec["server_label"], "tools": []}
     try:
         async with asyncio.timeout(TIMEOUT):
             found = await _read(spec, engine, variables, secrets, box)
     except ToolError as error:
-        return item | {"error": error.message}
+        return item | {"error": scrubber.text(error.message)[:MAX_ERROR]}
     except TimeoutError:
         return item | {"error": f"The MCP server did not list its tools within {TIMEOUT:g} seconds."}
-    return item | {"tools": _chosen(spec, found)}
+    return item | {"tools": _chosen(spec, scrubber.value(found) if scrubber else found)}
 
 
 def functions(item: Item, spec: Json) -> list[Json]:

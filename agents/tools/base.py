@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 from agents.plan import Engine
+from agents.scrub import NOTHING, Scrubber
 from shared.items import Json
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Call:
     """The value of each `{"secret": id}` by its id."""
     box: "Toolbox"
     """What the process shares: HTTP client, MCP sessions, sandbox."""
+    scrubber: Scrubber = NOTHING
+    """Takes secrets out of texts. What is cut must be scrubbed before: a secret's beginning would not be found again."""
 
 
 class Tool(Protocol):

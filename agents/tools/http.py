@@ -12,9 +12,6 @@ from shared.items import Json
 
 MAX_BYTES: Final = 256 * 1024
 
-_MAX_ERROR: Final = 4_000
-"""Characters of a failed request's answer that a model is told."""
-
 _TOLD: Final = ("content-type", "location", "link", "etag", "last-modified", "retry-after", "x-request-id")
 """Headers that can help a model."""
 
@@ -59,7 +56,7 @@ class Http:
         return {
             "status": answer.status,
             "headers": {name: answer.headers[name] for name in _TOLD if name in answer.headers},
-            "body": _body(answer),
+            "body": call.scrubber.split(answer.text)[0] if answer.truncated and call.scrubber else _body(answer),
             "truncated": answer.truncated,
         }
 
@@ -71,7 +68,7 @@ def _method(spec: Json) -> str:
 def _check(answer: net.Fetched, *, now: float) -> None:
     if answer.status < 400:
         return
-    message = f"HTTP {answer.status}: {answer.text[:_MAX_ERROR]}"
+    message = f"HTTP {answer.status}: {answer.text}"
     if answer.status in {429, 502, 503, 504}:
         raise ToolUnavailable(message, retry_after=retry_after(answer.headers, now=now))
     raise ToolError(message)

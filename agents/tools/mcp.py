@@ -8,8 +8,6 @@ from agents.tools.base import Call, Effect, Function, Queue, ToolError
 from shared.items import Json
 
 TIMEOUT: Final = 60.0
-MAX_ERROR: Final = 10_000
-"""Characters that a model is told of a failure."""
 
 
 class Mcp:
@@ -39,5 +37,5 @@ class Mcp:
             raise ToolError("The MCP server asks for input from a person, which cannot be given here.")
         said = content.text(result)
         if result.get("isError"):
-            raise ToolError(said[:MAX_ERROR] or "The tool failed, and its server does not say why.")
+            raise ToolError(said or "The tool failed, and its server does not say why.")
         return said

@@ -36,6 +36,9 @@ TOOLS: Final[dict[str, Tool]] = {
 MAX_RESULT: Final = 100_000
 """Characters of a result that a model is given."""
 
+MAX_ERROR: Final = 8_000
+"""Characters of an error."""
+
 
 def model_name(tool_type: str) -> str:
     """Name a tool for models, which allow no colon: `orq:current_date` is `orq_current_date`."""
@@ -67,7 +70,7 @@ async def run(spec: Json, arguments: str, call: Call) -> Any:
             result = await tool.run(spec, checked, call)
     except TimeoutError as error:
         raise ToolError(f"The tool took longer than {call.timeout:g} seconds and was stopped.") from error
-    return bounded(result)
+    return bounded(call.scrubber.value(result) if call.scrubber else result)
 
 
 def bounded(result: Any, *, limit: int = MAX_RESULT) -> Any:

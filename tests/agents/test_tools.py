@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from agents.scrub import Scrubber
 from agents.tools import registry
 from agents.tools.base import Tool, ToolError
 from agents.tools.delegates import DELEGATES
@@ -141,3 +143,14 @@ def test_what_a_tool_returns_is_bounded(tools: dict[str, Tool]) -> None:
 
     tools["orq:shout"] = Fixed(shout)
     assert run("{}", "orq:shout").endswith("[Truncated: these are the first 100000 of 100005 characters.]")
+
+
+def test_a_secret_that_lies_across_the_cut_leaves_nothing_behind(tools: dict[str, Tool]) -> None:
+    async def repeat(_: Json, /) -> str:
+        return "a" * (registry.MAX_RESULT - 8) + "hunter22hunter22"
+
+    tools["test:repeat"] = Fixed(repeat)
+    call = replace(a_call(), scrubber=Scrubber(["hunter22hunter22"]))
+    said = asyncio.run(registry.run({"type": "test:repeat"}, "{}", call))
+    assert "hunter2" not in said
+    assert said.startswith("aaa")

@@ -106,6 +106,20 @@ def test_a_tool_that_fails_is_a_result(database_url: str, redis_url: str, tool: 
     with_calls(database_url, redis_url, 1, play)
 
 
+def test_what_is_told_of_a_failure_is_bounded(database_url: str, redis_url: str, tool: Callable[..., None]) -> None:
+    async def refuse() -> None:
+        raise ToolError("a" * 100_000)
+
+    async def play(pool: db.Pool, worker: Stage, _: str, calls: list[str]) -> None:
+        await tool_calls.run_tool(worker.runtime, calls[0])
+        [one] = await the_calls(pool)
+        assert len(one["error"]) < registry.MAX_ERROR + 100
+        assert "Truncated" in one["error"]
+
+    tool(refuse)
+    with_calls(database_url, redis_url, 1, play)
+
+
 @pytest.mark.parametrize("printed", ["a\0b", {"out": ["\0"]}])
 def test_a_result_may_hold_what_the_database_cannot(
     database_url: str, redis_url: str, tool: Callable[..., None], printed: Any

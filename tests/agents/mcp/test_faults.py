@@ -84,7 +84,7 @@ def test_what_a_library_says_is_not_repeated() -> None:
 
 
 def test_what_a_server_says_is_bounded() -> None:
-    assert len(raised(MCPError(INTERNAL_ERROR, "a" * 10_000), Attempt(sent=True)).message) < 2_100
+    assert len(raised(MCPError(INTERNAL_ERROR, "a" * 100_000), Attempt(sent=True)).message) < faults.MAX_MESSAGE + 100
 
 
 def test_an_address_that_may_not_be_reached_is_named() -> None:
