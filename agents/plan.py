@@ -38,6 +38,8 @@ class Plan:
     engine: Engine = "text"
     variables: Json = field(default_factory=dict)
     """By name: the value, or `{"secret": id}`."""
+    given: list[str] = field(default_factory=list)
+    """The names of those that requests gave: responses that continue this one inherit them, but no agent's defaults."""
     secrets: list[str] = field(default_factory=list)
     """The ids of all secrets that this response's tools may use, and that nothing it says may contain."""
 

@@ -104,6 +104,7 @@ def plan(
             agent={"id": agent.id, "key": agent.key, "version": agent.version} if agent is not None else {},
             engine=engine,
             variables=variables,
+            given=sorted(asked.variables),
             secrets=sorted(secrets.texts),
         ),
         items=[rendered(item, words, index) for index, item in enumerate(asked.items)] if asked.templated else asked.items,

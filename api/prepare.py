@@ -8,6 +8,7 @@ from typing import Any
 
 from agents import resolve, secrets
 from agents.models.providers import UnknownModel
+from agents.plan import Plan
 from agents.resolve import Asked, Resolved
 from agents.secrets import Secrets
 from agents.words import Unresolvable
@@ -107,12 +108,14 @@ async def _texts(desk: Desk, session: Session, project_id: str, wanted: Collecti
 
 
 async def _inherited(session: Session, project_id: str, previous: str | None) -> Json:
-    """Read the variables of the response that is continued: whoever answers it need not repeat them."""
+    """Read the variables of the response that is continued: whoever answers it need not repeat them.
+
+    What its agent declared is not among them, as a newer version may declare something else.
+    """
     if previous is None:
         return {}
-    parent = await context.require_parent(session, project_id, previous)
-    variables: Json = parent["request"].get("variables", {})
-    return variables
+    parent = Plan.load((await context.require_parent(session, project_id, previous))["request"])
+    return {name: parent.variables[name] for name in parent.given}
 
 
 def _resolve(wanted: CreateRequest, found: Found, kept: Secrets) -> Resolved:

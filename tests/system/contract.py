@@ -12,6 +12,7 @@ import orjson
 from openai.types.responses import Response, ResponseItem, ResponseStreamEvent
 from pydantic import BaseModel, TypeAdapter, ValidationError
 
+from agents import specs
 from agents.models.base import ErrorCode
 from shared.items import Item, Json
 
@@ -64,7 +65,7 @@ def events(raw: bytes) -> list[Json]:
 
 
 def _known_to(types: frozenset[str] | None, item: Item) -> bool:
-    """Our own items, `orq:*`, show a server tool's result; neither vocabulary has them, so they are the one exception."""
+    """Our own items, `orq:*`, show a server tool's result; neither vocabulary has them, nor the names of saved tools."""
     type_ = str(item["type"])
     return not type_.startswith("orq:") if types is None else type_ in types
 
@@ -78,7 +79,7 @@ def _without_foreign(value: Json, types: frozenset[str] | None) -> Json:
         return {
             **value,
             "output": [item for item in value["output"] if _known_to(types, item)],
-            "tools": [tool for tool in value["tools"] if _known_to(tools, tool)],
+            "tools": [tool for tool in value["tools"] if _known_to(tools, tool) and not specs.is_saved(tool)],
             **_why_it_ended(value),
             **({} if types is None else {"text": _without_schema(value["text"])}),
         }

@@ -48,11 +48,11 @@ def test_a_reference_names_the_newest_version_another_or_an_environments(scripte
     key = made(scripted, model="demo/echo", instructions="one")["key"]
     scripted.put(f"/v2/agents/{key}/environments/production", json={"version": "1.0.0"}).raise_for_status()
     scripted.patch(f"/v2/agents/{key}", json={"model": "demo/assistant"}).raise_for_status()
-    client = scripted_api.sdk()
-    answers = {
-        ref: client.responses.create(model=f"agent/{key}{ref}", input="hello").output_text
-        for ref in ("", "@latest", "@1.0.1", "@1.0.0", "@production")
-    }
+    with scripted_api.sdk() as client:
+        answers = {
+            ref: client.responses.create(model=f"agent/{key}{ref}", input="hello").output_text
+            for ref in ("", "@latest", "@1.0.1", "@1.0.0", "@production")
+        }
     assert {ref: answer == "hello" for ref, answer in answers.items()} == {
         "": False,
         "@latest": False,
