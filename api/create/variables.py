@@ -5,8 +5,8 @@ from functools import partial
 from typing import Any, Final
 
 import orjson
-from agents.scrub import MIN_SECRET
 
+from agents.scrub import MIN_SECRET
 from api.create import check
 from shared.errors import InvalidRequest
 from shared.items import Json
