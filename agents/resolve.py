@@ -156,11 +156,20 @@ def _tools(
     """Put the agent's tools and the request's together; saved schemas of answers are no tools, and come second."""
     given = [*(_settings(manifest).get("tools") or []), *asked.tools]
     main = parameters.id_of(manifest["model"]) if manifest else asked.model
+    _check_types(given, saved)
     found = [_with_model(specs.complete(tool, saved, secrets), main) for tool in given]
     said = {tool["type"]: tool for tool in found if tool["type"] in _TEAM_TOOLS}
     tools = [tool for tool in found if tool["type"] not in {"json_schema", *_TEAM_TOOLS}] + _delegation(team, manifest, said)
     check_names(tools)
     return tools, [tool for tool in found if tool["type"] == "json_schema"]
+
+
+def _check_types(tools: list[Json], saved: Mapping[str, SavedTool]) -> None:
+    """Refuse a saved tool that is called something else than it is."""
+    for tool in filter(specs.is_saved, tools):
+        found = saved[str(specs.reference(tool))]
+        if tool["type"].removeprefix("orq:") != found.type:
+            raise Unresolvable(f"The tool '{found.key}' is of type '{found.type}', and not '{tool['type']}'.", param="tools")
 
 
 def _with_model(tool: Json, main: str) -> Json:

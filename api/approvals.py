@@ -127,7 +127,7 @@ async def _continuation(desk: Desk, session: Session, parent: dict[str, Any]) ->
         previous_response_id=parent["id"],
         background=True,
         store=True,
-        created_at=int(time.time()),
+        created_at=time.time(),
         max_execution_time=lasted,
         identity={"id": parent["identity_id"]} if parent["identity_id"] else None,
         thread={"id": parent["thread_id"]} if parent["thread_id"] else None,

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from agents import resolve, secrets
+from agents import resolve, secrets, specs
 from agents.models.providers import UnknownModel
 from agents.plan import Plan
 from agents.resolve import Asked, Resolved
@@ -70,7 +70,7 @@ async def prepare(desk: Desk, project_id: str, wanted: CreateRequest, *, key: st
         previous_response_id=wanted.previous_response_id,
         background=wanted.background,
         store=wanted.store,
-        created_at=int(time.time()),
+        created_at=time.time(),
         max_execution_time=made.max_execution_time or desk.settings.max_execution_time,
         identity=wanted.identity,
         thread=wanted.thread,
@@ -83,11 +83,7 @@ async def prepare(desk: Desk, project_id: str, wanted: CreateRequest, *, key: st
 
 def _refers(wanted: CreateRequest) -> bool:
     """Whether anything has to be looked up: most requests bring all they need."""
-    configured = any(tool["type"] not in _PLAIN for tool in wanted.tools)
-    return wanted.agent is not None or configured or wanted.previous_response_id is not None
-
-
-_PLAIN = frozenset({"function", "custom", "namespace"})
+    return wanted.agent is not None or wanted.previous_response_id is not None or any(map(specs.is_saved, wanted.tools))
 
 
 async def _look_up(desk: Desk, project_id: str, wanted: CreateRequest) -> Found:
