@@ -88,23 +88,18 @@ def _once(history: Iterable[Item]) -> list[Item]:
 def _known(history: list[Item], toolset: Toolset) -> Iterator[Item]:
     """Rewrite what adapters do not know. The outputs of MCP calls wait for the end of the calls that were made at once."""
     outputs: list[Item] = []
-    asked = {item["id"] for item in history if item.get("type") == "mcp_approval_request" and _is_hosted(item, toolset)}
     for item in history:
         type_ = item.get("type")
         if outputs and type_ not in _CALLS:
             yield from outputs
             outputs = []
-        if type_ in _MCP and not _is_hosted(item, toolset) and item.get("approval_request_id") not in asked:
+        if type_ in _MCP:
             pair = _pair(item, toolset) if type_ == "mcp_call" else []
             yield from pair[:1]
             outputs += pair[1:]
         else:
             yield _rewritten(item, toolset)
     yield from outputs
-
-
-def _is_hosted(item: Item, toolset: Toolset) -> bool:
-    return item.get("server_label") in toolset.connectors
 
 
 def _pair(item: Item, toolset: Toolset) -> list[Item]:

@@ -110,9 +110,7 @@ def _allowance(turn: Turn) -> Allowance:
 def _carry_out(turn: Turn, desk: Desk) -> list[ServerCall]:
     """Do what people decided about calls; return those that were approved."""
     tools = turn.body.get("tools") or []
-    hosted = toolset.connectors(tools)
-    decisions = [each for each in approvals.decided(turn.history) if each.request["server_label"] not in hosted]
-    carried = [desk.carry_out(decision, tools) for decision in decisions]
+    carried = [desk.carry_out(decision, tools) for decision in approvals.decided(turn.history)]
     return [call for call in carried if call is not None]
 
 

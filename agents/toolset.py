@@ -50,8 +50,6 @@ class Toolset:
     tools: list[Json] = field(default_factory=list)
     """As a `ModelRequest` has them."""
     choice: str | Json = "auto"
-    connectors: frozenset[str] = frozenset()
-    """Labels of MCP servers that the provider calls."""
     _offered: dict[str, Offered] = field(default_factory=dict)
     _owned: dict[tuple[str | None, str | None, str], Offered] = field(default_factory=dict)
 
@@ -113,7 +111,7 @@ def offer(body: Json, *, first: bool, history: Iterable[Item] = (), delegating: 
     """
     choice = body.get("tool_choice") or "auto"
     allowed = _allowed(choice)
-    toolset = Toolset(connectors=connectors(body.get("tools") or []))
+    toolset = Toolset()
     for entry in _flat(body.get("tools") or [], history, delegating=delegating):
         if allowed is not None and not any(_allows(one, entry) for one in allowed):
             continue
@@ -128,7 +126,7 @@ def offer(body: Json, *, first: bool, history: Iterable[Item] = (), delegating: 
 def spec_of(tools: list[Json], call: Called) -> Json | None:
     """Find the spec of the tool that a server call is for, by its type, its label and its function's name."""
     for spec in tools:
-        if spec["type"] != call.tool or not _ours(spec):
+        if spec["type"] != call.tool or not registry.known(spec["type"]):
             continue
         if spec["type"] == "mcp":
             found = spec["server_label"] == call.label
@@ -140,23 +138,13 @@ def spec_of(tools: list[Json], call: Called) -> Json | None:
 
 
 def servers(tools: Iterable[Json]) -> dict[str, Json]:
-    """Collect the specs of the MCP servers that workers call, by label."""
-    return {spec["server_label"]: spec for spec in tools if spec["type"] == "mcp" and _ours(spec)}
-
-
-def connectors(tools: Iterable[Json]) -> frozenset[str]:
-    """Collect the labels of the MCP servers that the provider calls."""
-    return frozenset(spec["server_label"] for spec in tools if spec["type"] == "mcp" and not _ours(spec))
+    """Collect the specs of the MCP servers, by label."""
+    return {spec["server_label"]: spec for spec in tools if spec["type"] == "mcp"}
 
 
 def listings(history: Iterable[Item]) -> dict[str, Item]:
     """Collect the newest listing of each MCP server, by label."""
     return {item["server_label"]: item for item in history if item.get("type") == "mcp_list_tools"}
-
-
-def _ours(spec: Json) -> bool:
-    """Say whether workers run this tool: a connector, which has no address, is the provider's."""
-    return "server_url" in spec if spec["type"] == "mcp" else registry.known(spec["type"])
 
 
 def _flat(tools: list[Json], history: Iterable[Item], *, delegating: bool) -> Iterator[_Entry]:
@@ -167,7 +155,7 @@ def _flat(tools: list[Json], history: Iterable[Item], *, delegating: bool) -> It
         if type_ == "namespace":
             inner = [each for each in tool.get("tools") or [] if each.get("type") in _CLIENT]
             yield from (_Entry(each, namespace=tool["name"]) for each in inner)
-        elif not _ours(tool):
+        elif not registry.known(type_):
             yield from [] if type_.startswith("orq:") else [_Entry(tool)]
         elif type_ == "mcp":
             yield from _functions(tool, listed.get(tool["server_label"]))
@@ -211,8 +199,8 @@ def _allows(one: Json, entry: _Entry) -> bool:
         case type_ if entry.server is not None and type_ == entry.server["type"]:
             return one.get("name") in {None, entry.tool["name"]}
         case type_:
-            members = [member for member in ("name", "server_label") if member in one and member in entry.tool]
-            return entry.tool["type"] == type_ and all(entry.tool[member] == one[member] for member in members)
+            name = entry.tool.get("name")
+            return entry.tool["type"] == type_ and (name is None or one.get("name", name) == name)
 
 
 def _choice(choice: str | Json, toolset: Toolset, *, first: bool) -> str | Json:
@@ -231,8 +219,6 @@ def _forced(choice: Json, toolset: Toolset) -> str | Json:
     """
     type_ = choice["type"]
     if type_ not in _CLIENT | {"mcp"} and not type_.startswith("orq:"):
-        return choice
-    if type_ == "mcp" and choice.get("server_label") in toolset.connectors:
         return choice
     tools = [tool for tool in toolset.offered() if _meant(choice, tool)]
     if not tools:

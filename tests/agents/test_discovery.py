@@ -69,14 +69,6 @@ def test_a_server_is_asked_once_for_each_response_at_most(history: list[Item], m
     assert servers.asked == asked
 
 
-def test_a_connector_is_the_providers_affair() -> None:
-    model, servers = Scripted(says("Done.")), Servers()
-    connector = {"type": "mcp", "server_label": "drive", "connector_id": "connector_drive"}
-    take(turn(connector), model, discover=servers)
-    assert servers.asked == []
-    assert model.requests[0].tools == [connector]
-
-
 def test_a_listing_that_is_cut_off_is_left_closed() -> None:
     async def cancel(log: Recording) -> None:
         async def never(_: Json, /) -> Item:

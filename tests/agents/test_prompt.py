@@ -245,13 +245,5 @@ def test_outputs_of_mcp_calls_come_after_the_calls_that_were_made_at_once() -> N
     assert [item["call_id"] for item in known(*history)] == ["a", "b", "c", "d", "b", "d", "c", "a"]
 
 
-def test_what_a_provider_did_with_its_own_connector_passes_as_it_is() -> None:
-    body = {"tools": [{"type": "mcp", "server_label": "files", "connector_id": "c"}]}
-    request = {"type": "mcp_approval_request", "id": "mcpr_1", "server_label": "files", "name": "ls", "arguments": "{}"}
-    response = {"type": "mcp_approval_response", "approval_request_id": "mcpr_1", "approve": True}
-    history = [LISTING, mcp_call("c", output="1"), request, response]
-    assert prompt.items(history, toolset.offer(body, first=True)) == history
-
-
 def test_that_a_call_was_approved_is_not_told() -> None:
     assert known(call("c", approval_request_id="mcpr_1"), output("c")) == [call("c"), output("c")]

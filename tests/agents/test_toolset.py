@@ -77,17 +77,15 @@ def test_a_response_without_tools_offers_none() -> None:
         ({"type": "orq:current_date"}, ["orq_current_date"]),
         ({"type": "function", "name": "orq_current_date"}, ["orq_current_date"]),
         ({"type": "web_search"}, ["web_search"]),
-        ({"type": "mcp", "server_label": "b"}, ["b"]),
         ({"type": "namespace", "name": "files"}, ["grep"]),
         ({"type": "custom", "name": "grep"}, ["grep"]),
     ],
 )
 def test_only_allowed_tools_are_offered(entry: Json, names: list[str]) -> None:
-    servers = [{"type": "mcp", "server_label": "a"}, {"type": "mcp", "server_label": "b"}]
     files = {"type": "namespace", "name": "files", "tools": [{"type": "custom", "name": "grep"}]}
     choice = {"type": "allowed_tools", "mode": "auto", "tools": [entry]}
-    offered = offer(F, G, PATCH, CLOCK, SEARCH, files, *servers, choice=choice)
-    assert [tool.get("name") or tool.get("server_label") or tool["type"] for tool in offered.tools] == names
+    offered = offer(F, G, PATCH, CLOCK, SEARCH, files, choice=choice)
+    assert [tool.get("name") or tool["type"] for tool in offered.tools] == names
 
 
 FORCED_F = {"type": "function", "name": "f"}
@@ -188,11 +186,6 @@ def test_a_server_or_its_function_can_be_forced(choice: Json, forced: Any) -> No
     assert offer_listed(F, server("one"), history=[listed("f", label="one")], choice=choice).choice == forced
 
 
-def test_a_connector_can_be_forced() -> None:
-    choice = {"type": "mcp", "server_label": "drive"}
-    assert offer({"type": "mcp", "server_label": "drive", "connector_id": "c"}, choice=choice).choice == choice
-
-
 ADVISOR: Json = {"type": "orq:advisor", "model": "m"}
 
 
@@ -210,8 +203,7 @@ ADVISOR: Json = {"type": "orq:advisor", "model": "m"}
 def test_a_calls_spec_is_found_by_its_type_and_name_or_label(call: tuple[str, str, str | None], spec: Json | None) -> None:
     type_, name, label = call
     made = ServerCall(call_id="c", tool=type_, name=name, arguments="{}", label=label)
-    connector = {"type": "mcp", "server_label": "three", "connector_id": "c"}
-    assert toolset.spec_of([F, SEARCH, server("one"), server("two"), connector, CLOCK, ADVISOR], made) == spec
+    assert toolset.spec_of([F, SEARCH, server("one"), server("two"), CLOCK, ADVISOR], made) == spec
 
 
 def test_one_type_serves_many_saved_tools() -> None:
