@@ -1,0 +1,128 @@
+"""Whatever a request says of tools, variables, limits and engines: it becomes a plan, or an error about a place."""
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from agents.models.providers import Providers
+from agents.plan import Plan
+from api.create.request import Limits, parse
+from api.create.server_tools import BUILT_IN, OPERATORS
+from api.desk import Desk
+from api.prepare import prepare
+from shared.entry import NewResponse, created
+from shared.errors import InvalidRequest, RondoError
+from shared.items import Json
+from shared.settings import Settings
+from tests.api.test_create_anything import texts, values
+
+DESK = cast("Desk", SimpleNamespace(settings=Settings.from_env({}), providers=Providers([])))
+THOROUGH = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+templates = st.sampled_from(
+    [
+        "{{name}}",
+        "{{a.b}}",
+        "{{ name | upper }}",
+        "{% for x in list %}{{x}}{% endfor %}",
+        "{{",
+        "{%",
+        "{{{a}}}",
+        "{{#a}}",
+        "}}",
+        "{{9}}",
+    ]
+)
+near = texts | templates | values
+variables = st.dictionaries(
+    st.sampled_from(["name", "a", "list", "token", "not a name", ""]),
+    near | st.fixed_dictionaries({"value": near}, optional={"secret": st.booleans() | near}),
+    max_size=4,
+)
+limits = st.dictionaries(
+    st.sampled_from(["max_iterations", "max_execution_time", "max_cost", "max_depth", "tool_timeout", "max_other"]),
+    st.integers(-1, 10**6) | st.floats(allow_nan=False) | values,
+    max_size=3,
+)
+conditions = st.lists(
+    st.fixed_dictionaries({"condition": near, "operator": st.sampled_from(OPERATORS) | near}, optional={"value": values}),
+    max_size=2,
+)
+approval = {"requires_approval": st.booleans() | near, "conditions": conditions | near, "timeout": st.integers(-1, 4000) | near}
+built_in = st.fixed_dictionaries(
+    {"type": st.sampled_from(BUILT_IN)},
+    optional={
+        **approval,
+        "configuration": values,
+        "model": st.sampled_from(["demo/echo", "agent/x", "none/x", ""]),
+        "max_uses": st.integers(-1, 2000) | near,
+        "files": values,
+        "network": values,
+    },
+)
+servers = st.fixed_dictionaries(
+    {"type": st.just("mcp"), "server_url": near | st.just("https://crm.example/{{a.b}}")},
+    optional={
+        **approval,
+        "server_label": st.sampled_from(["crm", "1", ""]) | near,
+        "headers": st.dictionaries(
+            texts, near | st.fixed_dictionaries({"value": near}, optional={"encrypted": near}), max_size=2
+        ),
+        "authorization": near,
+        "allowed_tools": values,
+        "require_approval": st.sampled_from(["always", "never"]) | values,
+        "transport": near,
+    },
+)
+tools = st.lists(built_in | servers, max_size=3)
+
+
+def outcome(body: Json) -> NewResponse | RondoError:
+    """Prepare a body that refers to nothing stored."""
+    raw = orjson.dumps(body)
+    try:
+        return asyncio.run(prepare(DESK, "proj_1", parse(raw, limits=Limits()), key=None, raw=raw))
+    except RondoError as error:
+        return error
+
+
+@THOROUGH
+@given(
+    st.fixed_dictionaries(
+        {"model": st.sampled_from(["demo/echo", "none/x"]), "input": templates | texts},
+        optional={
+            "instructions": templates | texts,
+            "variables": variables,
+            "template_engine": st.sampled_from(["text", "jinja", "mustache"]) | near,
+            "limits": limits,
+            "tools": tools,
+            "tool_choice": st.sampled_from(["auto", "required", "none"]) | values,
+        },
+    )
+)
+def test_any_request_becomes_a_plan_that_can_be_stored_or_an_error_about_a_place(body: Json) -> None:
+    got = outcome(body)
+    if isinstance(got, InvalidRequest):
+        assert got.status_code == 400
+        assert got.param is not None or got.code_value == "missing_required_parameter"
+    else:
+        assert isinstance(got, NewResponse)
+        assert Plan.load(orjson.loads(orjson.dumps(got.request))).dump() == got.request
+        orjson.dumps(created(got))
+
+
+@pytest.mark.parametrize("text", ["sesame-open-5f1e", "{{other}}-5f1e", 123456789])
+def test_a_secret_is_in_no_part_of_what_is_stored_but_its_own(text: Any) -> None:
+    server = {"type": "mcp", "server_label": "crm", "server_url": "https://x.example", "headers": {"X-Key": "header-key-5f1e"}}
+    body: Json = {"model": "demo/echo", "input": "{{token}}", "variables": {"token": {"value": text, "secret": True}}}
+    got = outcome({**body, "tools": [server], "instructions": "{{token}}"})
+    assert isinstance(got, NewResponse)
+    stored = orjson.dumps([got.body, got.request, got.items, created(got)]).decode()
+    assert str(text) not in stored
+    assert "header-key-5f1e" not in stored
+    assert sorted(got.secrets.values()) == sorted([str(text), "header-key-5f1e"])
