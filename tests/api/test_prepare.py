@@ -21,6 +21,7 @@ from shared.items import Json
 from shared.settings import Settings
 from tests.api.test_create_anything import texts, values
 
+TOKEN = {"value": "sesame-open-5f1e", "secret": True}
 DESK = cast("Desk", SimpleNamespace(settings=Settings.from_env({}), providers=Providers([])))
 THOROUGH = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
@@ -114,6 +115,22 @@ def test_any_request_becomes_a_plan_that_can_be_stored_or_an_error_about_a_place
         assert isinstance(got, NewResponse)
         assert Plan.load(orjson.loads(orjson.dumps(got.request))).dump() == got.request
         orjson.dumps(created(got))
+
+
+@THOROUGH
+@given(
+    st.lists(templates | st.text(alphabet="{}%#/. ab|'0", max_size=12), max_size=4).map("".join),
+    st.fixed_dictionaries({"name": near, "a": st.fixed_dictionaries({"value": values}), "token": st.just(TOKEN)}),
+    st.sampled_from(["text", "jinja", "mustache"]),
+)
+def test_any_template_is_rendered_or_an_error_about_its_place(template: str, variables: Json, engine: str) -> None:
+    body = {"model": "demo/echo", "input": "hi", "instructions": template, "variables": variables, "template_engine": engine}
+    got = outcome(body)
+    if isinstance(got, NewResponse):
+        assert "sesame" not in orjson.dumps(got.request).decode()
+    else:
+        assert (got.status_code, (got.param or "").partition(".")[0] in {"instructions", "variables"}) == (400, True)
+        assert "sesame" not in got.message
 
 
 @pytest.mark.parametrize("text", ["sesame-open-5f1e", "{{other}}-5f1e", 123456789])
