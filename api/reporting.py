@@ -106,6 +106,9 @@ TOOLS: Final = Source(
 )
 """One row for each call of a tool that workers ran."""
 
+YEARS: Final = range(1000, 9000)
+"""In these a time can be shifted, shown and stored without leaving what Python and Postgres know."""
+
 DIMENSIONS: Final = (*_OF_RESPONSE, "model", "tool", "day")
 METRICS: Final = tuple(RESPONSES.metrics)
 
@@ -115,12 +118,16 @@ def _instant(value: Any, path: str) -> datetime:
     try:
         read = datetime.fromtimestamp(value, UTC) if type(value) in {int, float} else datetime.fromisoformat(value)
     except (TypeError, ValueError, OverflowError, OSError):
-        raise InvalidRequest(
-            f"Invalid '{path}': expected a time such as '2026-01-31T12:00:00Z', or Unix seconds.",
-            param=path,
-            code="invalid_value",
-        ) from None
+        raise _no_time(path) from None
+    if read.year not in YEARS:
+        raise _no_time(path)
     return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def _no_time(path: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"Invalid '{path}': expected a time such as '2026-01-31T12:00:00Z', or Unix seconds.", param=path, code="invalid_value"
+    )
 
 
 _texts = partial(check.array, of=partial(check.string, least=1, most=256), most=100, expected="an array of strings")

@@ -47,8 +47,9 @@ def include(pairs: Pairs) -> list[str]:
 
 
 def texts(pairs: Pairs, name: str) -> list[str]:
-    """Read a list in any of the three ways to write one; empty values are left out."""
-    return [value for key, value in pairs if value and (key == name or _index(key, name).isdecimal() or key == f"{name}[]")]
+    """Read a list in any of the three ways to write one; empty values are left out, and U+0000, which no stored text has."""
+    wanted = [value for key, value in pairs if key == name or _index(key, name).isdecimal() or key == f"{name}[]"]
+    return [plain for value in wanted if (plain := value.replace("\0", ""))]
 
 
 def text(pairs: Pairs, name: str, *, most: int = 256) -> str | None:

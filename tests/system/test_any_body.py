@@ -4,7 +4,7 @@ from typing import Any
 
 import httpx2
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from api.reporting import DIMENSIONS, METRICS
@@ -63,6 +63,8 @@ def held(answer: httpx2.Response) -> None:
 
 @MANY
 @given(body=reports | near)
+@example(body={"to": "0001-01-01T00:00:00+14:00"})
+@example(body={"from": "9999-12-31T23:59:59-14:00"})
 def test_any_report_is_made_or_refused(http: httpx2.Client, body: Any) -> None:
     held(http.post("/v2/reporting", json=body))
 
@@ -84,6 +86,7 @@ def test_any_decision_is_made_or_refused(http: httpx2.Client, body: Any, name: s
 
 @MANY
 @given(query=queries)
+@example(query={"tags": "\0"})
 @pytest.mark.parametrize("path", ["/v1/approvals", "/v2/identities", "/v2/threads"])
 def test_any_list_is_given_or_refused(http: httpx2.Client, path: str, query: dict[str, str]) -> None:
     held(http.get(path, params=query))
