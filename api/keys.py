@@ -46,6 +46,7 @@ class Holder:
 
     project_id: str
     identity_id: str | None
+    key_id: str
 
 
 class KeyRing:
@@ -69,7 +70,7 @@ class KeyRing:
             return known
         async with db.connection(self._pool) as session:
             cursor = await session.execute(
-                """SELECT p.id, k.identity_id FROM api_keys k JOIN projects p ON p.id = k.project_id
+                """SELECT p.id, k.identity_id, k.id FROM api_keys k JOIN projects p ON p.id = k.project_id
                     WHERE k.hash = %s AND k.revoked_at IS NULL AND p.revoked_at IS NULL""",
                 (hashed,),
             )

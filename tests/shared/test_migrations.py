@@ -25,7 +25,7 @@ def schema(database_url: str) -> list[tuple[object, ...]]:
 
 
 def test_the_migrations_make_what_the_tables_say(database_url: str) -> None:
-    assert tables.Response.__tablename__ in SQLModel.metadata.tables
+    assert tables.responses.Response.__tablename__ in SQLModel.metadata.tables
     engine = create_engine(database_url.replace("postgresql://", "postgresql+psycopg://", 1), poolclass=NullPool)
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True, "compare_type": True})
