@@ -85,8 +85,8 @@ class KeyRing:
         return holder
 
 
-async def _project(request: Request) -> str:
-    """Read the project from the `Authorization` header."""
+async def project_of(request: Request) -> str:
+    """Read the project from the `Authorization` header; remember the key's holder with the request. Raises Unauthorized."""
     scheme, _, key = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() != "bearer" or not key.strip():
         raise Unauthorized
@@ -103,5 +103,5 @@ def identity_of(request: Request) -> str | None:
     return named[:MAX_IDENTITY] or holder.identity_id
 
 
-ProjectId = Annotated[str, Depends(_project)]
+ProjectId = Annotated[str, Depends(project_of)]
 """A handler's parameter of this type makes the route require a key, and receives the key's project."""

@@ -72,6 +72,8 @@ class Answer:
 
     media_type: str
     chunks: AsyncIterator[bytes]
+    whole: Json | None = None
+    """The body as an object, where it was read and checked already."""
     close: Callable[[], Awaitable[None]] = _nothing
 
 
