@@ -164,6 +164,9 @@ def launched(*, database_url: str, redis_url: str, home: Path, **variables: str)
     RUNNING.append(system)
     try:
         yield system
+    except BaseException as failure:
+        failure.add_note(system.log_tails())  # the report is made after the block, when the system is no longer among those
+        raise
     finally:
         system.close()
         RUNNING.remove(system)
