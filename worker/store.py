@@ -3,6 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from psycopg import sql
@@ -22,7 +23,7 @@ class Fenced(Exception):
     """The lease is lost: another worker has the response, or it was cancelled. Nothing was written."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Run:
     """A claimed response: what one step needs to know."""
 
@@ -68,7 +69,7 @@ class Run:
         interrupted = self.last_seq > self.committed_seq or self.claims > 1
         return max(self.last_seq, self.committed_seq) + 1 + (frames.TAKEOVER_GAP if interrupted else 0)
 
-    @property
+    @cached_property
     def plan(self) -> Plan:
         """What the response follows."""
         return Plan.load(self.request)
@@ -87,15 +88,13 @@ class Run:
 _CONTEXT = history.CHAIN.format(root="c", select=f"jsonb_agg(i.item ORDER BY {history.ORDER})")
 _DERIVED = {
     "seconds_left": "extract(epoch FROM c.deadline_at - now())::float8",
-    "last_seq": "coalesce((SELECT max(last_seq) FROM event_pages p WHERE p.response_id = c.id), -1)",
+    "last_seq": "coalesce(log.last_seq, -1)",
     "context": f"coalesce(({_CONTEXT} WHERE c.depth > 0 OR i.direction = 'input'), '[]')",
     "output": """coalesce((SELECT jsonb_agg(i.item ORDER BY i.position) FROM items i
                             WHERE i.response_id = c.id AND i.direction = 'output'), '[]')""",
-    "uses": """coalesce((SELECT jsonb_object_agg(name, times)
-                           FROM (SELECT name, count(*) AS times FROM tool_calls t
-                                  WHERE t.response_id = c.id GROUP BY name) used), '{}')""",
-    "untold": "EXISTS (SELECT 1 FROM tool_calls t WHERE t.response_id = c.id AND NOT t.told)",
-    "spoken": "EXISTS (SELECT 1 FROM event_pages p WHERE p.response_id = c.id AND p.epoch > 0)",
+    "uses": "coalesce(used.uses, '{}')",
+    "untold": "coalesce(used.untold, false)",
+    "spoken": "coalesce(log.spoken, false)",
     "spent": """CASE WHEN c.request ? 'max_cost' THEN
                      (coalesce((SELECT sum(s.cost) FROM steps s WHERE s.response_id = c.id), 0)
                     + coalesce((SELECT sum(d.cost) FROM responses d WHERE d.parent_id = c.id), 0))::float8
@@ -110,7 +109,13 @@ WITH claimed AS (
      WHERE r.id = %(id)s AND (phase = 'ready') IS NOT FALSE -- not by the index of all that is ready
        AND (SELECT count(*) FROM responses o WHERE o.project_id = r.project_id AND o.phase = 'running') < %(slots)s
  RETURNING r.*)
-SELECT {", ".join(f"{_DERIVED.get(name, 'c.' + name)} AS {name}" for name in Run.__dataclass_fields__)} FROM claimed c
+SELECT {", ".join(f"{_DERIVED.get(name, 'c.' + name)} AS {name}" for name in Run.__dataclass_fields__)}
+  FROM claimed c,
+       LATERAL (SELECT max(p.last_seq) AS last_seq, bool_or(p.epoch > 0) AS spoken
+                  FROM event_pages p WHERE p.response_id = c.id) log,
+       LATERAL (SELECT jsonb_object_agg(name, times) AS uses, bool_or(untold) AS untold
+                  FROM (SELECT name, count(*) AS times, bool_or(NOT told) AS untold
+                          FROM tool_calls t WHERE t.response_id = c.id GROUP BY name) named) used
 """)
 
 
