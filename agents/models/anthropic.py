@@ -8,6 +8,7 @@ import orjson
 
 from agents.models import anthropic_request, anthropic_stream, http
 from agents.models.base import ModelEvent, ModelRequest
+from agents.models.keys import Keys
 from agents.models.provider import Provider
 
 VERSION: Final = "2023-06-01"
@@ -16,17 +17,17 @@ VERSION: Final = "2023-06-01"
 class Anthropic:
     """A provider that speaks `POST /v1/messages`."""
 
-    def __init__(self, client: httpx2.AsyncClient, provider: Provider) -> None:
+    def __init__(self, client: httpx2.AsyncClient, provider: Provider, *, keys: Keys | None = None) -> None:
         """`provider.base_url` may end with the version, as in `https://api.anthropic.com/v1`, or not."""
         self._client = client
         self._provider = provider
+        self._keys = keys or Keys(provider)
         self._wire = f"anthropic:{provider.name}"
         self._url = f"{provider.base_url.removesuffix('/v1')}/v1/messages"
         self._headers = {
             "Content-Type": "application/json",
             "Accept": "text/event-stream",
             "anthropic-version": VERSION,
-            **({"x-api-key": provider.api_key} if provider.api_key else {}),
             **provider.headers,
         }
 
@@ -36,6 +37,7 @@ class Anthropic:
             self._client,
             self._url,
             headers=self._headers,
+            keys=self._keys,
             body=orjson.dumps(anthropic_request.build(request, wire=self._wire)),
             timeouts=self._provider.timeouts or request.timeouts,
             explain=anthropic_stream.explain,

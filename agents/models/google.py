@@ -8,6 +8,7 @@ import orjson
 
 from agents.models import google_request, google_stream, http
 from agents.models.base import ModelEvent, ModelRequest
+from agents.models.keys import Keys
 from agents.models.provider import Provider
 from shared import ids
 
@@ -15,20 +16,27 @@ from shared import ids
 class Google:
     """A provider that speaks `POST /v1beta/models/{model}:streamGenerateContent`."""
 
-    def __init__(self, client: httpx2.AsyncClient, provider: Provider, *, new_id: Callable[[str], str] = ids.new) -> None:
+    def __init__(
+        self,
+        client: httpx2.AsyncClient,
+        provider: Provider,
+        *,
+        keys: Keys | None = None,
+        new_id: Callable[[str], str] = ids.new,
+    ) -> None:
         """`provider.base_url` may end with the version `/v1beta`, or not.
 
         `new_id` makes an id with the given prefix, for calls to which the wire gives none.
         """
         self._client = client
         self._provider = provider
+        self._keys = keys or Keys(provider)
         self._new_id = new_id
         self._wire = f"google:{provider.name}"
         self._models = f"{provider.base_url.removesuffix('/v1beta')}/v1beta/models"
         self._headers = {
             "Content-Type": "application/json",
             "Accept": "text/event-stream",
-            **({"x-goog-api-key": provider.api_key} if provider.api_key else {}),
             **provider.headers,
         }
 
@@ -39,6 +47,7 @@ class Google:
             self._client,
             f"{self._models}/{model}:streamGenerateContent?alt=sse",
             headers=self._headers,
+            keys=self._keys,
             body=orjson.dumps(google_request.build(request, wire=self._wire)),
             timeouts=self._provider.timeouts or request.timeouts,
             explain=google_stream.explain,

@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Final, Protocol, TypeAlias
 
@@ -12,6 +13,7 @@ import orjson
 
 from agents.models import sse
 from agents.models.base import ErrorCode, Finished, ModelError, ModelEvent, Timeouts
+from agents.models.keys import Keys
 from agents.models.patience import Patience
 from shared.items import Json
 
@@ -60,18 +62,21 @@ async def turn(
     timeouts: Timeouts,
     explain: Explain,
     reader: Reader,
+    keys: Keys,
 ) -> AsyncIterator[ModelEvent]:
     """POST `body` and yield what `reader` makes of the answer, up to and including `Finished`. Raises ModelError.
 
     Closing the iterator closes the connection. `explain` need not care for `provider_status` and `Retry-After`.
     """
     decoder = _Decoder(reader)
-    async with _answer(client, url, headers=headers, body=body, timeouts=timeouts, explain=explain) as (chunks, patience):
-        while not decoder.finished:
-            for event in decoder.feed(await patience.wait(anext(chunks, b""))):
-                patience.heard()
-                yield event
-        await _drain(chunks, patience)
+    with keys.using() as own, failures():
+        request = client.build_request("POST", url, headers={**own, **headers}, content=body)
+        async with answered(client, request, timeouts=timeouts, explain=explain) as answer:
+            while not decoder.finished:
+                for event in decoder.feed(await answer.more()):
+                    answer.patience.heard()
+                    yield event
+            await answer.drain()
 
 
 def members(body: bytes) -> Json:
@@ -155,21 +160,44 @@ class _Decoder:
             yield event
 
 
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """A success: its head, and its body as it comes. Read it within `failures`."""
+
+    head: httpx2.Response
+    chunks: AsyncIterator[bytes]
+    patience: Patience
+
+    async def more(self) -> bytes:
+        """Read the next chunk; it is empty at the end. Raises ModelError if it takes too long."""
+        return await self.patience.wait(anext(self.chunks, b""))
+
+    async def drain(self) -> None:
+        """Read the end of the body, so that its connection can be used again; what it says or how it fails matters no more."""
+        self.patience.linger()
+        with suppress(ModelError, httpx2.HTTPError):
+            while await self.more():
+                pass
+
+
 @asynccontextmanager
-async def _answer(
-    client: httpx2.AsyncClient, url: str, *, headers: Mapping[str, str], body: bytes, timeouts: Timeouts, explain: Explain
-) -> AsyncIterator[tuple[AsyncIterator[bytes], Patience]]:
-    """Send the request and give its body in chunks; raise what `explain` says of an answer that is no success."""
-    with _failures(), Patience(timeouts) as patience:
-        # The transport bounds only what patience cannot see: how long a connection may take.
-        connecting = httpx2.Timeout(None, connect=timeouts.connect, pool=timeouts.first_token)
-        request = client.build_request("POST", url, headers=headers, content=body, timeout=connecting)
+async def answered(
+    client: httpx2.AsyncClient, request: httpx2.Request, *, timeouts: Timeouts, explain: Explain
+) -> AsyncIterator[Answered]:
+    """Send a request and give its answer, whose connection is closed with the block.
+
+    Raises what `explain` says of an answer that is no success, and what the transport raises: `failures` translates it.
+    """
+    # The transport bounds only what patience cannot see: how long a connection may take.
+    connecting = httpx2.Timeout(None, connect=timeouts.connect, pool=timeouts.first_token)
+    request.extensions = {**request.extensions, "timeout": connecting.as_dict()}
+    with Patience(timeouts) as patience:
         response = await patience.wait(client.send(request, stream=True))
         try:
             chunks = aiter(response.stream)  # type: ignore[arg-type]  # an async client's streams are asynchronous
             if not response.is_success:
                 raise _refusal(response, explain(response.status_code, await patience.wait(_beginning(chunks))))
-            yield chunks, patience
+            yield Answered(response, chunks, patience)
         finally:
             await response.aclose()
 
@@ -192,16 +220,9 @@ async def _beginning(chunks: AsyncIterator[bytes]) -> bytes:
     return body
 
 
-async def _drain(chunks: AsyncIterator[bytes], patience: Patience) -> None:
-    """Read the end of the body, so that its connection can be used again; what it says or how it fails no longer matters."""
-    patience.linger()
-    with suppress(ModelError, httpx2.HTTPError):
-        while await patience.wait(anext(chunks, b"")):
-            pass
-
-
 @contextmanager
-def _failures() -> Iterator[None]:
+def failures() -> Iterator[None]:
+    """Turn what a transport or a reader raises into ModelErrors."""
     try:
         yield
     except tuple(FAILURES) as error:

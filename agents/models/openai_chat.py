@@ -7,6 +7,7 @@ import orjson
 
 from agents.models import http, openai_chat_request, openai_errors
 from agents.models.base import ModelEvent, ModelRequest
+from agents.models.keys import Keys
 from agents.models.openai_chat_stream import Reader
 from agents.models.provider import Provider
 
@@ -14,15 +15,15 @@ from agents.models.provider import Provider
 class OpenAIChat:
     """A provider that speaks `POST /chat/completions`."""
 
-    def __init__(self, client: httpx2.AsyncClient, provider: Provider) -> None:
+    def __init__(self, client: httpx2.AsyncClient, provider: Provider, *, keys: Keys | None = None) -> None:
         """`provider.base_url` ends with the version, as in `http://localhost:11434/v1`."""
         self._client = client
         self._provider = provider
+        self._keys = keys or Keys(provider)
         self._wire = f"openai-chat:{provider.name}"
         self._headers = {
             "Content-Type": "application/json",
             "Accept": "text/event-stream",
-            **({"Authorization": f"Bearer {provider.api_key}"} if provider.api_key else {}),
             **provider.headers,
         }
 
@@ -34,6 +35,7 @@ class OpenAIChat:
             self._client,
             f"{self._provider.base_url}/chat/completions",
             headers=self._headers,
+            keys=self._keys,
             body=orjson.dumps(openai_chat_request.build(request, dialect=dialect, wire=self._wire)),
             timeouts=self._provider.timeouts or request.timeouts,
             explain=openai_errors.explain,

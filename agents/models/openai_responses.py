@@ -9,6 +9,7 @@ import orjson
 
 from agents.models import http, opaque, openai_errors
 from agents.models.base import ModelEvent, ModelRequest
+from agents.models.keys import Keys
 from agents.models.openai_responses_stream import Reader
 from agents.models.provider import Provider
 from shared.items import Item, Json
@@ -32,15 +33,15 @@ _SAMPLING: Final = (
 class OpenAIResponses:
     """A provider that speaks `POST /responses`. It is told to store nothing: the conversation is kept here."""
 
-    def __init__(self, client: httpx2.AsyncClient, provider: Provider) -> None:
+    def __init__(self, client: httpx2.AsyncClient, provider: Provider, *, keys: Keys | None = None) -> None:
         """`provider.base_url` ends with the version, as in `https://api.openai.com/v1`."""
         self._client = client
         self._provider = provider
+        self._keys = keys or Keys(provider)
         self._wire = f"openai-responses:{provider.name}"
         self._headers = {
             "Content-Type": "application/json",
             "Accept": "text/event-stream",
-            **({"Authorization": f"Bearer {provider.api_key}"} if provider.api_key else {}),
             **provider.headers,
         }
 
@@ -50,6 +51,7 @@ class OpenAIResponses:
             self._client,
             f"{self._provider.base_url}/responses",
             headers=self._headers,
+            keys=self._keys,
             body=orjson.dumps(_body(request, self._wire)),
             timeouts=self._provider.timeouts or request.timeouts,
             explain=openai_errors.explain,

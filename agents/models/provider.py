@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 import structlog
 
 from agents.models.base import Timeouts
+from agents.models.upstream import ENDPOINTS, Endpoint
 from shared.settings import SettingError, Settings
 
 Wire: TypeAlias = Literal["openai-responses", "openai-chat", "anthropic", "google"]
@@ -36,6 +37,7 @@ class Provider:
     base_url: str
     """Without a trailing slash."""
     api_key: str | None = field(default=None, repr=False)
+    """Or several, separated by commas, which are used in turn."""
     headers: Mapping[str, str] = field(default_factory=dict, repr=False)
     """Sent with every request; they may hold secrets."""
     models: tuple[str, ...] = ()
@@ -43,6 +45,48 @@ class Provider:
     timeouts: Timeouts | None = None
     """None leaves a request's own."""
     max_connections: int = MAX_CONNECTIONS
+    endpoints: frozenset[Endpoint] | None = None
+    """What it serves besides its wire's own; None: what servers of this wire usually do."""
+
+    @property
+    def api_keys(self) -> list[str]:
+        """All its keys."""
+        return [key.strip() for key in (self.api_key or "").split(",") if key.strip()]
+
+    @property
+    def served(self) -> frozenset[Endpoint]:
+        """The router's endpoints that it serves, chats included, whose wire may be another."""
+        return _CHAT | (_usual(self) if self.endpoints is None else self.endpoints)
+
+
+_CHAT: Final = frozenset[Endpoint]({"chat/completions"})
+_OPENAI: Final = frozenset(ENDPOINTS) - {"rerank"}
+_COMPATIBLE: Final = frozenset[Endpoint]({"completions", "embeddings"})
+_KNOWN: Final[Mapping[str, frozenset[Endpoint]]] = {
+    "api.openai.com": _OPENAI,
+    "api.groq.com": frozenset({"audio/transcriptions", "audio/translations", "audio/speech"}),
+    "api.mistral.ai": frozenset({"embeddings", "moderations", "audio/transcriptions"}),
+    "api.together.xyz": frozenset(
+        {"completions", "embeddings", "images/generations", "audio/speech", "audio/transcriptions", "rerank"}
+    ),
+    "api.jina.ai": frozenset({"embeddings", "rerank"}),
+}
+"""What well-known servers document to have, by their host."""
+
+
+def _usual(provider: Provider) -> frozenset[Endpoint]:
+    """Say what a provider serves that was configured without saying so."""
+    if (known := _KNOWN.get(urlsplit(provider.base_url).hostname or "")) is not None:
+        return known
+    match provider.wire:
+        case "openai-responses":
+            return _OPENAI
+        case "openai-chat":
+            return _COMPATIBLE
+        case "google":
+            return frozenset({"embeddings", "images/generations"})
+        case "anthropic":
+            return frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +123,7 @@ def from_environ(environ: Mapping[str, str]) -> Iterator[Provider]:
                 wire=_wire(environ.get(f"{prefix}WIRE", "openai-chat"), f"{prefix}WIRE"),
                 base_url=_address(url.strip(), variable),
                 api_key=environ.get(f"{prefix}API_KEY", "").strip() or None,
+                endpoints=_endpoints(_listed(environ.get(f"{prefix}ENDPOINTS")), f"{prefix}ENDPOINTS"),
             )
 
 
@@ -166,6 +211,7 @@ def _provider(name: str, table: _Table, *, environ: Mapping[str, str], settings:
         models=tuple(models),
         timeouts=_timeouts(table.table("timeouts"), settings),
         max_connections=table.positive("max_connections", int, MAX_CONNECTIONS),
+        endpoints=_endpoints(table.take("endpoints", list), f"{table.where}.endpoints"),
     )
 
 
@@ -207,6 +253,19 @@ def _wire(value: str, where: str) -> Wire:
         if value == wire:
             return wire  # type: ignore[no-any-return]  # `get_args` forgets the type of what it lists
     raise SettingError(f"{where} must be one of {', '.join(_WIRES)}, but is {value!r}.")
+
+
+def _listed(value: str | None) -> list[str] | None:
+    return None if value is None else [one.strip() for one in value.split(",") if one.strip()]
+
+
+def _endpoints(named: list[Any] | None, where: str) -> frozenset[Endpoint] | None:
+    if named is None:
+        return None
+    for name in named:
+        if name not in ENDPOINTS:
+            raise SettingError(f"{where} names {name!r}, which is none of {', '.join(ENDPOINTS)}.")
+    return frozenset(named)
 
 
 def _address(value: str, where: str) -> str:

@@ -10,6 +10,8 @@ import pytest
 
 from agents.models import http
 from agents.models.base import Finished, ModelError, ModelEvent, TextDelta, Timeouts
+from agents.models.keys import Keys
+from agents.models.provider import Provider
 from tests.agents.models.taking import Canned, collect, failure
 
 DONE = Finished(reason="stop", usage=None)
@@ -37,6 +39,7 @@ def turn(client: httpx2.AsyncClient, *, timeouts: Timeouts | None = None) -> Asy
         timeouts=timeouts or Timeouts(),
         explain=lambda status, body: ModelError(http.code_of(status), body.decode()),
         reader=Words(),
+        keys=Keys(Provider(name="p", wire="openai-chat", base_url="http://provider.test")),
     )
 
 
