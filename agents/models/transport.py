@@ -1,6 +1,6 @@
 """httpx2 over aiohttp: httpx2's own transport costs three times the CPU per streamed token."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -66,7 +66,7 @@ class Transport(httpx2.AsyncBaseTransport):
                 request.method,
                 URL(str(request.url), encoded=True),
                 headers=[(name, value) for name, value in request.headers.items() if name != "transfer-encoding"],
-                data=await request.aread() or None,
+                data=await _content(request),
                 allow_redirects=False,
                 timeout=_timeouts(request),
             )
@@ -90,6 +90,13 @@ class Transport(httpx2.AsyncBaseTransport):
                 skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
             )
         return self._session
+
+
+async def _content(request: httpx2.Request) -> bytes | AsyncIterable[bytes] | None:
+    """Give a request's body: as it is if it lies in memory, else as a stream, so that a file is never read whole."""
+    if isinstance(request.stream, httpx2.ByteStream):
+        return await request.aread() or None
+    return request.stream if isinstance(request.stream, AsyncIterable) else None
 
 
 class _Body(httpx2.AsyncByteStream):
