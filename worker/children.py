@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from agents import delegation
+from agents import accounting, delegation
 from agents.tools import registry
 from agents.tools.base import ToolError
 from agents.tools.delegates import DELEGATES
 from shared import db, entry, pages
-from worker import accounting, briefing, call_store
+from worker import briefing, call_store
 from worker.call_store import Claimed, Ended
 
 if TYPE_CHECKING:

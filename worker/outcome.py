@@ -4,14 +4,13 @@ import random
 from dataclasses import replace
 from typing import Final, assert_never
 
-from agents import costs
+from agents import accounting, costs
 from agents.models.base import ModelError
 from agents.turn import AwaitClient, Continue, Finish, Outcome, RunTools, StepFailed
 from shared import fold, frames
 from shared.frames import EventLog
 from shared.items import Json
 from shared.status import Phase, Status
-from worker import accounting
 from worker.store import Commit, Run
 
 ATTEMPTS: Final = 3
