@@ -14,6 +14,7 @@ from api import approvals, catalogue, health, identities, journal, listing, repo
 from api.agents import routes as agents
 from api.desk import open_desk
 from api.replies import json_reply
+from api.router.routes import routes as router_calls
 from api.saved_tools import routes as saved_tools
 from api.trace import Trace
 from shared.errors import InvalidRequest, MethodNotAllowed, NotFound, RondoError, TooLarge
@@ -32,6 +33,7 @@ def make_app(settings: Settings) -> ASGIApp:
 
     # Bodies are checked by api/create, so FastAPI has no schema of them, and would publish pages that say nothing.
     app = FastAPI(lifespan=lifespan, redirect_slashes=False, openapi_url=None)
+    app.router.routes.extend(router_calls())
     for module in (listing, journal, responses, approvals, identities, threads, reporting, catalogue, health):
         app.include_router(module.router)
     for prefix in ("/v1", "/v2"):

@@ -11,8 +11,12 @@ from redis.asyncio import Redis
 
 from agents.models.providers import Providers, load
 from api.keys import KeyRing
+from api.limits import Limits
 from api.mailroom import Mailroom
+from api.router.recorder import Recorder
 from shared import bus, db, queue, tasks
+from shared.answers import Answers
+from shared.meters import Meters
 from shared.settings import Settings
 from shared.vault import Vault
 
@@ -29,6 +33,9 @@ class Desk:
     providers: Providers
     keys: KeyRing
     vault: Vault
+    limits: Limits
+    answers: Answers
+    recorder: Recorder
     _errands: set[asyncio.Task[Any]] = field(default_factory=set)
 
     def errand(self, work: Coroutine[Any, Any, None]) -> None:
@@ -52,6 +59,8 @@ async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
     listening = asyncio.create_task(mailroom.run(), name="mailroom")
     try:
         async with db.make_pool(settings) as pool:
+            recorder = Recorder(pool)
+            recording = asyncio.create_task(recorder.run(), name="recorder")
             desk = Desk(
                 settings=settings,
                 pool=pool,
@@ -61,9 +70,16 @@ async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
                 providers=load(settings, environ),
                 keys=KeyRing(pool),
                 vault=Vault.from_settings(settings),
+                limits=Limits(settings, Meters(pool, redis)),
+                answers=Answers(redis),
+                recorder=recorder,
             )
             yield desk
             await desk.finish_errands()
+            await desk.limits.drain()
+            await tasks.end([recording])
+            await recorder.flush()
+            await desk.providers.aclose()
     finally:
         await tasks.end([listening])
         await asyncio.to_thread(hints.close)

@@ -150,9 +150,11 @@ def _given(wanted: CreateRequest) -> dict[str, Any]:
 def _require_model(desk: Desk, model: str, param: str) -> None:
     """Refuse a model that no provider has, before anything is stored."""
     try:
-        desk.providers.split(model)
+        endpoints = desk.providers.endpoints_of(model)
     except UnknownModel as error:
         raise InvalidRequest(str(error), param=param, code="model_not_found") from None
+    if "chat/completions" not in endpoints:
+        raise InvalidRequest(f"The requested model '{model}' does not talk.", param=param, code="unsupported_endpoint")
 
 
 def _check_tools(desk: Desk, made: Resolved, asked: list[Json]) -> None:

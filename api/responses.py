@@ -1,6 +1,7 @@
 """`/v1/responses`: create, read, stream, cancel, delete."""
 
 import time
+from collections.abc import Callable
 from functools import partial
 from typing import Final
 
@@ -12,12 +13,13 @@ from api.body import read_body
 from api.create import query
 from api.create.request import CreateRequest, Limits, parse
 from api.desk import Desk
-from api.keys import ProjectId, identity_of
+from api.keys import Holder, ProjectId, identity_of
 from api.prepare import prepare
-from api.replies import ResponseId, ResponseNotFound, json_reply, list_reply
-from api.stream import EventStream
+from api.replies import ResponseId, ResponseNotFound, json_reply, list_reply, raw_reply
+from api.stream import EventStream, Pages
 from api.waiting import Reader
 from shared import bus, cancellation, db
+from shared.entry import NewResponse
 from shared.errors import InvalidRequest
 from shared.items import Json
 
@@ -27,6 +29,10 @@ MAX_WAIT: Final = 60.0
 """Seconds that a long poll may ask for."""
 
 
+def _as_it_is(reader: Reader) -> Pages:
+    return reader
+
+
 @router.post("/v1/responses")
 @router.post("/v3/router/responses", include_in_schema=False)
 async def create(request: Request, project_id: ProjectId) -> Response:
@@ -34,9 +40,43 @@ async def create(request: Request, project_id: ProjectId) -> Response:
     desk: Desk = request.state.desk
     raw = await read_body(request, desk.settings.max_body)
     wanted = parse(raw, limits=Limits(max_items=desk.settings.max_items, max_tools=desk.settings.max_tools))
+    return await respond(request, project_id, wanted.attributed_to(identity_of(request)), raw=raw)
+
+
+async def respond(
+    request: Request,
+    project_id: str,
+    wanted: CreateRequest,
+    *,
+    raw: bytes,
+    pages: Callable[[Reader], Pages] = _as_it_is,
+    render: Callable[[bytes], Response] = raw_reply,
+) -> Response:
+    """Make the response that a valid request asks for, and answer with it.
+
+    `pages` tells its log in another shape, `render` the finished response.
+    """
+    desk: Desk = request.state.desk
     key = request.headers.get("idempotency-key")
-    wanted = wanted.attributed_to(identity_of(request))
+    holder: Holder = request.state.holder
+    admission = await desk.limits.admit(holder, wanted.identity["id"] if wanted.identity else None, concurrent=False)
     new = await prepare(desk, project_id, wanted, key=key, raw=raw)
+    answer = await _run(request, wanted, new, pages=pages, render=render)
+    answer.headers.update(admission.headers)
+    return answer
+
+
+async def _run(
+    request: Request,
+    wanted: CreateRequest,
+    new: NewResponse,
+    *,
+    pages: Callable[[Reader], Pages],
+    render: Callable[[bytes], Response],
+) -> Response:
+    """Accept the response, and answer with it, with its log, or with its end."""
+    desk: Desk = request.state.desk
+    project_id, key = new.project_id, new.idempotency_key
     if wanted.background and not wanted.stream:
         accepted = await accept(desk, new)
         return json_reply(accepted.created or await _snapshot(desk, project_id, accepted.id))
@@ -52,8 +92,8 @@ async def create(request: Request, project_id: ProjectId) -> Response:
     reader = Reader(desk, box, accepted.id, after=-1, page=accepted.page, store=wanted.store)
     drop = _dropped(desk, project_id, accepted, wanted, key)
     if wanted.stream:
-        return EventStream(reader, on_drop=drop, comment_every=desk.settings.keepalive_comment)
-    return await waiting.for_the_end(request, reader, on_drop=drop)
+        return EventStream(pages(reader), on_drop=drop, comment_every=desk.settings.keepalive_comment)
+    return await waiting.for_the_end(request, reader, on_drop=drop, render=render)
 
 
 def _dropped(desk: Desk, project_id: str, accepted: Accepted, wanted: CreateRequest, key: str | None) -> waiting.OnDrop:

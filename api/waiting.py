@@ -94,8 +94,10 @@ STATUS: Final = {
 """HTTP statuses of a failed response's error codes, where the client waited for it; any other is 500."""
 
 
-async def for_the_end(request: Request, reader: Reader, *, on_drop: OnDrop) -> Response:
-    """Answer with the finished response. Raises GenerationFailed."""
+async def for_the_end(
+    request: Request, reader: Reader, *, on_drop: OnDrop, render: Callable[[bytes], Response] = raw_reply
+) -> Response:
+    """Answer with the finished response, which `render` writes. Raises GenerationFailed."""
     reading = asyncio.ensure_future(_last_frame(reader))
     leaving = asyncio.ensure_future(gone(request.receive))
     try:
@@ -103,7 +105,7 @@ async def for_the_end(request: Request, reader: Reader, *, on_drop: OnDrop) -> R
         if not reading.done():
             on_drop()
             return Response(status_code=499)
-        return await _reply(reader, reading.result())
+        return render(await _finished(reader, reading.result()))
     finally:
         for task in (reading, leaving):
             task.cancel()
@@ -121,10 +123,10 @@ async def _last_frame(reader: Reader) -> bytes:
     return frames.split(last)[-1]
 
 
-async def _reply(reader: Reader, frame: bytes) -> Response:
+async def _finished(reader: Reader, frame: bytes) -> bytes:
     """Cut the response out of its terminal event; a cancelled one has none, so it is read from its row."""
     if frame.startswith((b"event: response.completed\n", b"event: response.incomplete\n")):
-        return raw_reply(frames.response_in(frame))
+        return frames.response_in(frame)
     if frame.startswith(b"event: response.failed\n"):
         raise GenerationFailed(reader.response_id, orjson.loads(frames.response_in(frame))["error"])
-    return raw_reply(await reader.snapshot())
+    return await reader.snapshot()

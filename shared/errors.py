@@ -91,3 +91,19 @@ class Unavailable(RondoError):
     status_code: int = 503
     type: str = "server_error"
     code: ClassVar[str | None] = "server_is_overloaded"
+
+
+class Forbidden(RondoError):
+    """The API key may not do that."""
+
+    status_code: int = 403
+    type: str = "invalid_request_error"
+    code: ClassVar[str | None] = "forbidden"
+
+
+class RateLimited(RondoError):
+    """Too many requests. Please try again later."""
+
+    status_code: int = 429
+    type: str = "requests"
+    code: ClassVar[str | None] = "rate_limit_exceeded"

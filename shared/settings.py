@@ -53,6 +53,10 @@ class Settings:
     keepalive_comment: float = 15.0
     keepalive_event: float = 60.0
     cors_origins: tuple[str, ...] = ()
+    limits_without_redis: str = "allow"
+    """Whether calls that budgets apply to are let in while nothing can be counted: `allow` or `refuse`."""
+    max_upload: int = 100 * 1024 * 1024
+    """A form with files, such as a recording to transcribe."""
     allow_networks: tuple[str, ...] = ()
     """Ranges that tools may reach besides public addresses, such as `10.1.0.0/16`."""
     sandbox_processes: int = 2

@@ -42,6 +42,9 @@ FAILURES: Final[dict[type[BaseException], tuple[ErrorCode, str]]] = {
 
 _ERROR_BODY: Final = 64 * 1024
 
+MOST: Final = 64 * 1024 * 1024
+"""Bytes of an answer that is read whole."""
+
 
 class Reader(Protocol):
     """Turns one answer's events into ours; made anew for each turn."""
@@ -171,6 +174,17 @@ class Answered:
     async def more(self) -> bytes:
         """Read the next chunk; it is empty at the end. Raises ModelError if it takes too long."""
         return await self.patience.wait(anext(self.chunks, b""))
+
+    async def whole(self) -> bytes:
+        """Read the whole body. Raises ModelError if it is too large."""
+        parts, size = [], 0
+        while part := await self.more():
+            self.patience.heard()
+            size += len(part)
+            if size > MOST:
+                raise ModelError("provider_protocol", f"The provider's answer is larger than {MOST} bytes.")
+            parts.append(part)
+        return b"".join(parts)
 
     async def drain(self) -> None:
         """Read the end of the body, so that its connection can be used again; what it says or how it fails matters no more."""

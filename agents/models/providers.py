@@ -4,16 +4,23 @@ from collections.abc import Iterable, Mapping
 from contextlib import AsyncExitStack
 from typing import Final
 
+from agents.chat.translated import Translated
+from agents.models import demo_upstream
 from agents.models import provider as configuration
 from agents.models.base import Model
 from agents.models.demo import Demo
+from agents.models.demo_upstream import DemoUpstream
 from agents.models.provider import Provider
+from agents.models.upstream import ENDPOINTS, Both, Endpoint, Upstream
 from shared.settings import Settings
 
 DEMO: Final = "demo"
 
 ALIASES: Final = {"google-ai": "google"}
 """Other names that clients know a provider by, unless one of that name is configured."""
+
+
+_DEMOS: Final = (*Demo.models, *demo_upstream.MODELS)
 
 
 class UnknownModel(KeyError):
@@ -34,7 +41,7 @@ class Providers:
     def __init__(self, configured: Iterable[Provider]) -> None:
         """The last of two providers with one name counts."""
         self._configured = {provider.name: provider for provider in configured}
-        self._models: dict[str, Model] = {}
+        self._made: dict[str, tuple[Model, Upstream]] = {}
         self._clients = AsyncExitStack()
 
     def names(self) -> list[str]:
@@ -43,7 +50,7 @@ class Providers:
 
     def listed(self) -> list[tuple[str, str]]:
         """Pair each provider with each model that it is configured to list."""
-        models = {name: provider.models for name, provider in self._configured.items()} | {DEMO: Demo.models}
+        models = {name: provider.models for name, provider in self._configured.items()} | {DEMO: _DEMOS}
         return [(name, model) for name in self.names() for model in models[name]]
 
     def split(self, model: str) -> tuple[str, str]:
@@ -58,8 +65,8 @@ class Providers:
             raise UnknownModel(
                 f"The requested model {model!r} does not exist: there is no provider {name!r}, only {self._known()}."
             )
-        if name == DEMO and own not in Demo.models:
-            raise UnknownModel(f"The requested model {model!r} does not exist: the demo has only {', '.join(Demo.models)}.")
+        if name == DEMO and own not in _DEMOS:
+            raise UnknownModel(f"The requested model {model!r} does not exist: the demo has only {', '.join(_DEMOS)}.")
         return name, own
 
     def hosts_tools(self, model: str) -> bool:
@@ -70,18 +77,39 @@ class Providers:
     def resolve(self, model: str) -> tuple[Model, str]:
         """Return the provider of `provider/model`, and the provider's own name of the model; raise UnknownModel."""
         name, own = self.split(model)
-        if name not in self._models:
-            self._models[name] = self._make(name)
-        return self._models[name], own
+        return self._of(name)[0], own
+
+    def upstream(self, model: str) -> tuple[Upstream, str]:
+        """Return the endpoints of `provider/model`, and the provider's own name of the model; raise UnknownModel."""
+        name, own = self.split(model)
+        return self._of(name)[1], own
+
+    def endpoints_of(self, model: str) -> frozenset[Endpoint]:
+        """Say what a model's provider serves; raise UnknownModel. Makes no client."""
+        name, own = self.split(model)
+        if name == DEMO:
+            return frozenset(ENDPOINTS) if own in Demo.models else DemoUpstream.endpoints
+        return self._configured[name].served
+
+    def providers_with(self, endpoint: Endpoint) -> list[str]:
+        """Name the providers that serve an endpoint, sorted."""
+        serving = [name for name, provider in self._configured.items() if endpoint in provider.served]
+        return sorted((*serving, DEMO))
 
     async def aclose(self) -> None:
         """Close every connection to a provider."""
-        self._models.clear()
+        self._made.clear()
         await self._clients.aclose()
 
-    def _make(self, name: str) -> Model:
+    def _of(self, name: str) -> tuple[Model, Upstream]:
+        if name not in self._made:
+            self._made[name] = self._make(name)
+        return self._made[name]
+
+    def _make(self, name: str) -> tuple[Model, Upstream]:
         if name == DEMO:
-            return Demo()
+            demo = Demo()
+            return demo, Both(Translated(demo), DemoUpstream())
         from agents.models import adapters  # noqa: PLC0415  # the HTTP client is slow to import, and the API only needs names
 
         return adapters.make(self._configured[name], self._clients)

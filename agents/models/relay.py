@@ -17,7 +17,7 @@ from agents.models.upstream import EVENTS, JSON, Answer, Ask, Endpoint
 from shared.items import Json
 
 MOST: Final = 64 * 1024 * 1024
-"""Bytes of an answer in JSON, and of one event."""
+"""Bytes of one event."""
 
 _ASKED_FOR_USAGE: Final = frozenset({"chat/completions", "completions"})
 _LAST: Final[Mapping[str, re.Pattern[bytes]]] = {
@@ -97,14 +97,7 @@ def _field(value: Any) -> Any:
 
 async def _whole(answered: Answered) -> Answer:
     """Read a whole answer, so that one that breaks off, or is no JSON, is a failure that another attempt may not have."""
-    parts, size = [], 0
-    while part := await answered.more():
-        answered.patience.heard()
-        size += len(part)
-        if size > MOST:
-            raise ModelError("provider_protocol", f"The provider's answer is larger than {MOST} bytes.")
-        parts.append(part)
-    body = b"".join(parts)
+    body = await answered.whole()
     value = orjson.loads(body)
     if not isinstance(value, dict):
         raise ModelError("provider_protocol", "The provider's answer is no JSON object.")

@@ -91,3 +91,17 @@ class Upstream(Protocol):
         Every stream asks the provider for its usage, and passes on the chunk that holds it (`"choices":[]` and `usage`).
         """
         ...
+
+
+class Both:
+    """Chats of one upstream, everything else of another."""
+
+    def __init__(self, chats: Upstream, others: Upstream) -> None:
+        """`others` has no chats."""
+        self.endpoints = chats.endpoints | others.endpoints
+        self._chats = chats
+        self._others = others
+
+    async def send(self, ask: Ask) -> Answer:
+        """Send one call. Raises ModelError."""
+        return await (self._chats if ask.endpoint == "chat/completions" else self._others).send(ask)

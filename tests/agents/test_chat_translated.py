@@ -144,9 +144,14 @@ values = st.recursive(
 MEMBERS = ["tools", "tool_choice", "response_format", "stop", "n", "thinking", "reasoning", "functions", "logprobs", "top_k"]
 
 
-@given(body=st.dictionaries(st.sampled_from(["messages", *MEMBERS]), values, max_size=4))
-def test_whatever_is_asked_is_answered_or_refused(body: Json) -> None:
+def outcome(body: Json) -> str | None:
     try:
         asyncio.run(Translated(Scripted([END])).send(ask(**body)))
     except ModelError as refused:
-        assert refused.code in {"invalid_prompt"}
+        return refused.code
+    return None
+
+
+@given(body=st.dictionaries(st.sampled_from(["messages", *MEMBERS]), values, max_size=4))
+def test_whatever_is_asked_is_answered_or_refused(body: Json) -> None:
+    assert outcome(body) in {None, "invalid_prompt"}

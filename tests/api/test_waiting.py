@@ -31,7 +31,7 @@ class Log:
 
 async def answer(*pages: bytes) -> bytes:
     log = cast("Reader", Log(*pages))
-    return bytes((await waiting._reply(log, await waiting._last_frame(log))).body)
+    return await waiting._finished(log, await waiting._last_frame(log))
 
 
 def told(type_: str, **response: object) -> bytes:

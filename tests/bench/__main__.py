@@ -18,7 +18,7 @@ import uvloop
 
 from deploy.embedded import StoreFailed
 from deploy.options import Refused
-from tests.bench import calls, streams
+from tests.bench import calls, router, streams
 from tests.bench.results import Row, table
 from tests.bench.system import NotReady, System, running
 from tests.bench.wire import BadAnswer
@@ -31,8 +31,11 @@ SCENARIOS: Final[dict[str, Scenario]] = {
     "background": calls.background,
     "fanout": streams.fanout,
     "streams": streams.held,
+    "chat": router.chat,
+    "embeddings": router.embeddings,
+    "chunks": router.chunks,
 }
-WHOLE_RUN: Final = 240.0
+WHOLE_RUN: Final = 360.0
 """Seconds after which a run is given up."""
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, TypeAlias
 
 from tests.bench.results import Row, Target, Times
@@ -17,7 +17,7 @@ MODEL: Final = "tokens=20"
 
 CONCURRENCIES: Final = (1, 32)
 _GRACE: Final = 30.0
-_STRAIGHT_SHARE: Final = 0.25
+STRAIGHT_SHARE: Final = 0.25
 """The straight calls are a hundred times as many per second, so a quarter of the time is plenty."""
 
 
@@ -25,9 +25,11 @@ async def waiting(system: System, seconds: float) -> list[Row]:
     """POST and wait for the finished response."""
     rows = []
     for concurrency in CONCURRENCIES:
-        straight = await _load(system.upstream, _ask(_chat(system, stream=False)), concurrency, seconds * _STRAIGHT_SHARE)
-        row = await _measure(system, "waiting", _ask(_create(system)), concurrency, seconds)
-        _compare(row, straight, seconds * _STRAIGHT_SHARE)
+        straight = await load(
+            [system.upstream], ask(straight_chat(system, stream=False)), concurrency, seconds * STRAIGHT_SHARE
+        )
+        row = await measure(system, "waiting", ask(_create(system)), concurrency, seconds)
+        compare(row, straight, seconds * STRAIGHT_SHARE)
         if concurrency == 1:
             row.target = Target("adds <= 12 ms", met=(row.added or 0) <= 12)
         else:
@@ -40,10 +42,10 @@ async def streaming(system: System, seconds: float) -> list[Row]:
     """POST and read the stream: to its first event, its first text, its end."""
     rows = []
     for concurrency in CONCURRENCIES:
-        straight = await _load(system.upstream, _ask(_chat(system, stream=True)), concurrency, seconds * _STRAIGHT_SHARE)
+        straight = await load([system.upstream], ask(straight_chat(system, stream=True)), concurrency, seconds * STRAIGHT_SHARE)
         answers: list[Answer] = []
-        row = await _measure(system, "streaming", _ask(_create(system, stream=True)), concurrency, seconds, keep=answers)
-        _compare(row, straight, seconds * _STRAIGHT_SHARE)
+        row = await measure(system, "streaming", ask(_create(system, stream=True)), concurrency, seconds, keep=answers)
+        compare(row, straight, seconds * STRAIGHT_SHARE)
         first = Row(scenario="", what="to first event", times=Times.of(it.first_event - it.began for it in answers))
         text = Row(scenario="", what="to first text", times=Times.of(it.first_delta - it.began for it in answers))
         first.straight = text.straight = Times.of(it.first_delta - it.began for it in straight)
@@ -57,31 +59,36 @@ async def background(system: System, seconds: float) -> list[Row]:
     """POST in the background, then long-poll to the end."""
     rows = []
     for concurrency in CONCURRENCIES:
-        straight = await _load(system.upstream, _ask(_chat(system, stream=False)), concurrency, seconds * _STRAIGHT_SHARE)
-        row = await _measure(system, "background", _polling(system), concurrency, seconds)
-        _compare(row, straight, seconds * _STRAIGHT_SHARE)
+        straight = await load(
+            [system.upstream], ask(straight_chat(system, stream=False)), concurrency, seconds * STRAIGHT_SHARE
+        )
+        row = await measure(system, "background", _polling(system), concurrency, seconds)
+        compare(row, straight, seconds * STRAIGHT_SHARE)
         rows.append(row)
     return rows
 
 
 async def warm_up(system: System) -> None:
     """Let every process import, connect and compile what it does at its first requests."""
-    for act in (_ask(_create(system)), _ask(_create(system, stream=True)), _polling(system)):
-        await _load(system.api, act, 4, 0.7)
-    await _load(system.upstream, _ask(_chat(system, stream=True)), 4, 0.2)
+    for act in (ask(_create(system)), ask(_create(system, stream=True)), _polling(system)):
+        await load([system.api], act, 4, 0.7)
+    await load([system.upstream], ask(straight_chat(system, stream=True)), 4, 0.2)
 
 
 def _create(system: System, **more: object) -> bytes:
     return post("/v1/responses", {"model": f"bench/{MODEL}", "input": "Say twenty tokens.", **more}, key=system.key)
 
 
-def _chat(system: System, *, stream: bool) -> bytes:
+def straight_chat(system: System, *, stream: bool) -> bytes:
+    """Ask the upstream itself."""
     messages = [{"role": "user", "content": "Say twenty tokens."}]
     body = {"model": MODEL, "messages": messages, "stream": stream}
     return post("/v1/chat/completions", body, key=system.key)
 
 
-def _ask(request: bytes) -> Act:
+def ask(request: bytes) -> Act:
+    """Send the same request each time."""
+
     async def act(connection: Connection) -> Answer:
         answer = await connection.ask(request)
         if answer.status != 200:
@@ -106,12 +113,19 @@ def _polling(system: System) -> Act:
     return act
 
 
-async def _measure(
-    system: System, name: str, act: Act, concurrency: int, seconds: float, *, keep: list[Answer] | None = None
+async def measure(
+    system: System,
+    name: str,
+    act: Act,
+    concurrency: int,
+    seconds: float,
+    *,
+    ports: Sequence[int] = (),
+    keep: list[Answer] | None = None,
 ) -> Row:
-    """Put load on Rondo, and note how long calls took and what they cost."""
+    """Put load on Rondo, by default on its first API, and note how long calls took and what they cost."""
     before, began = system.cpu(), time.monotonic()
-    answers = await _load(system.api, act, concurrency, seconds)
+    answers = await load(ports or [system.api], act, concurrency, seconds)
     wall, after = time.monotonic() - began, system.cpu()
     if keep is not None:
         keep.extend(answers)
@@ -128,22 +142,23 @@ async def _measure(
     )
 
 
-def _compare(row: Row, straight: list[Answer], seconds: float) -> None:
+def compare(row: Row, straight: list[Answer], seconds: float) -> None:
+    """Put the same calls without Rondo beside a row."""
     row.straight = Times.of(answer.ended - answer.began for answer in straight)
     row.straight_rate = len(straight) / seconds
 
 
-async def _load(port: int, act: Act, concurrency: int, seconds: float) -> list[Answer]:
+async def load(ports: Sequence[int], act: Act, concurrency: int, seconds: float) -> list[Answer]:
     """Repeat a call on `concurrency` connections for some seconds; calls under way at the end are finished and counted."""
     answers: list[Answer] = []
     until = time.monotonic() + seconds
 
-    async def repeat() -> None:
+    async def repeat(port: int) -> None:
         connection = await Connection.open(port)
         while time.monotonic() < until:
             answers.append(await act(connection))
         connection.close()
 
     async with asyncio.timeout(seconds + _GRACE):
-        await asyncio.gather(*(repeat() for _ in range(concurrency)))
+        await asyncio.gather(*(repeat(ports[number % len(ports)]) for number in range(concurrency)))
     return answers

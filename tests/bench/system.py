@@ -30,14 +30,16 @@ class System:
     """What runs, and where it listens."""
 
     api: int
+    second_api: int
     upstream: int
     key: str
     children: dict[str, Child]
 
     def cpu(self) -> dict[str, float]:
-        """Return the CPU seconds so far: of each process with its descendants, of the rest of the machine, and idle ones."""
+        """Return the CPU seconds so far: of each process with its descendants, both APIs as one, of others, and idle ones."""
         table = dict(_processes())
         used = {name: _with_descendants(child.pid, table) for name, child in self.children.items()}
+        used["api"] += used.pop("second api")
         times = os.times()
         used["client"] = times.user + times.system
         busy, idle = _machine()
@@ -96,20 +98,22 @@ def running(state: Path) -> Iterator[System]:
         stack.callback(database.stop)
         cache = embedded.valkey(home / "valkey", log=home / "valkey.log")
         stack.callback(cache.stop)
-        api, upstream = _free_port(), _free_port()
+        api, second_api, upstream = _free_port(), _free_port(), _free_port()
         env = _environment(home, database.url, cache.url, api=api, upstream=upstream)
         for command in ("migrate", "bootstrap"):
             run_to_end(command, "-m", "api.admin", command, env=env, logs=home)
-        for name, arguments in (
-            ("upstream", ["tests.bench.upstream", str(upstream)]),
-            ("api", ["api"]),
-            ("worker", ["worker"]),
+        for name, arguments, more in (
+            ("upstream", ["tests.bench.upstream", str(upstream)], {}),
+            ("api", ["api"], {}),
+            ("second api", ["api"], {"PORT": str(second_api)}),
+            ("worker", ["worker"], {}),
         ):
-            children[name] = process.start([sys.executable, "-m", *arguments], log=home / f"{name}.log", env=env)
+            children[name] = process.start([sys.executable, "-m", *arguments], log=home / f"{name}.log", env={**env, **more})
             stack.callback(process.stop, children[name])
-        _wait(api, children, home)
+        for port in (api, second_api):
+            _wait(port, children, home)
         everybody = {**children, "postgres": database.child, "valkey": cache.child}
-        yield System(api, upstream, env["RONDO_API_KEY"], everybody)
+        yield System(api, second_api, upstream, env["RONDO_API_KEY"], everybody)
 
 
 def _free_port() -> int:

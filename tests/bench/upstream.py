@@ -1,4 +1,4 @@
-"""A fake provider that speaks Chat Completions and costs as little CPU as Python can: `python -m tests.bench.upstream PORT`.
+"""A fake provider of chats and embeddings that costs as little CPU as Python can: `python -m tests.bench.upstream PORT`.
 
 A request's model says what to answer: `tokens=200,rate=20,delay=0.5` is 200 tokens, 20 a second, the first after half a
 second; rate 0 sends them all at once. A paced token's text is the time at which it was sent, so that a reader knows its age.
@@ -73,6 +73,14 @@ def _whole(tokens: int) -> bytes:
     return _json(b'{"id":"bench","object":"chat.completion","choices":[%b],%b}' % (choice, _usage(tokens)))
 
 
+@lru_cache(maxsize=1)
+def _embedding() -> bytes:
+    numbers = b",".join(b"%.7f" % (number / 1000) for number in range(-128, 128))
+    data = b'{"object":"embedding","index":0,"embedding":[%b]}' % numbers
+    usage = b'"usage":{"prompt_tokens":10,"total_tokens":10}'
+    return _json(b'{"object":"list","model":"bench","data":[%b],%b}' % (data, usage))
+
+
 def _json(body: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: %d\r\n\r\n%b" % (len(body), body)
 
@@ -145,6 +153,8 @@ class Upstream(asyncio.Protocol):
         self._received = b""
         if head.startswith(b"GET /stats "):
             self._transport.write(_json(b'{"open":%d}' % self._pacer.open))
+        elif head.startswith(b"POST /v1/embeddings "):
+            self._transport.write(_embedding())
         else:
             self._answer(rest)
 

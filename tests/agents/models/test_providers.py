@@ -8,7 +8,7 @@ from typing import get_args
 
 import pytest
 
-from agents.models import providers
+from agents.models import demo_upstream, providers
 from agents.models.anthropic import Anthropic
 from agents.models.base import Timeouts
 from agents.models.demo import Demo
@@ -19,6 +19,7 @@ from agents.models.provider import Provider, Wire, from_environ, from_file
 from agents.models.providers import Providers, UnknownModel
 from shared.settings import SettingError, Settings
 
+DEMOS = (*Demo.models, *demo_upstream.MODELS)
 LEAST = '[providers.p]\nwire = "openai-chat"\nbase_url = "http://h/v1"\n'
 
 
@@ -174,7 +175,13 @@ def test_the_demo_is_always_there() -> None:
 
 def test_the_models_that_are_configured_are_listed() -> None:
     listed = known("b", "a", models=("m", "n")).listed()
-    assert listed == [("a", "m"), ("a", "n"), ("b", "m"), ("b", "n"), *(("demo", model) for model in Demo.models)]
+    assert listed == [
+        ("a", "m"),
+        ("a", "n"),
+        ("b", "m"),
+        ("b", "n"),
+        *(("demo", model) for model in DEMOS),
+    ]
 
 
 def test_a_name_is_split_at_its_first_slash() -> None:
@@ -192,7 +199,10 @@ def test_google_is_known_by_two_names() -> None:
         ("gpt-5", "The requested model 'gpt-5' names no provider: write 'provider/model', with one of demo, openai."),
         ("openai/", "The requested model 'openai/' names no provider: write 'provider/model', with one of demo, openai."),
         ("nobody/m", "The requested model 'nobody/m' does not exist: there is no provider 'nobody', only demo, openai."),
-        ("demo/genius", "The requested model 'demo/genius' does not exist: the demo has only echo, assistant, load."),
+        (
+            "demo/genius",
+            "The requested model 'demo/genius' does not exist: the demo has only " + ", ".join(DEMOS) + ".",
+        ),
     ],
 )
 def test_an_unknown_model_is_refused_with_what_there_is(model: str, sentence: str) -> None:
