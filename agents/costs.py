@@ -6,10 +6,11 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import TYPE_CHECKING, Final
 
-from agents.models.base import Usage
+from agents.models.base import Media, Usage
 
 if TYPE_CHECKING:
-    from genai_prices.types import ModelInfo, Provider
+    from genai_prices import Usage as Counts
+    from genai_prices.types import ModelInfo, ModelPrice, Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,27 +31,58 @@ def cost(provider: str, model: str, usage: Usage, *, at: datetime | None = None)
     """Price one model call at a time (now, if not given); None if the provider or the model is not listed.
 
     `provider` is a name such as `openai`: under any other name an instance may be anybody's, whatever wire it speaks. The demo
-    costs nothing, which is a price.
+    costs nothing, which is a price. None too if nothing was told of what the model is priced by, such as seconds of sound.
     """
     if provider == "demo":
         return _FREE
     listed = _listed(_NAMES.get(provider, provider), model)
     if listed is None:
         return None
-    from genai_prices import Usage as Counts  # noqa: PLC0415  # slow to import, and only workers price
-
     owner, priced = listed
     try:
-        counts = Counts(
-            input_tokens=usage.input,
-            cache_read_tokens=usage.cached,
-            cache_write_tokens=usage.cache_write,
-            output_tokens=usage.output,
-        )
-        price = priced.calc_price(counts, owner, genai_request_timestamp=at)
+        price = priced.calc_price(_counts(usage), owner, genai_request_timestamp=at)
     except ValueError:  # counts that contradict each other, such as more cached tokens than tokens
         return None
+    if not _told(usage, price.model_price):
+        return None
     return Cost(price.input_price, price.output_price, price.total_price)
+
+
+def _counts(usage: Usage) -> "Counts":
+    """Write counts in the price list's words. Where it has no price of their own for pictures, they cost what text costs."""
+    from genai_prices import Usage as Counts  # noqa: PLC0415  # slow to import, and not every process prices
+
+    media = usage.media
+    besides = {
+        "input_audio_tokens": media.audio_input,
+        "output_audio_tokens": media.audio_output,
+        "input_image_tokens": media.image_input,
+        "output_image_tokens": media.image_output,
+        "audio_seconds": media.seconds,
+        "input_audio_seconds": media.seconds,
+        "input_characters": media.characters,
+        "rerank_searches": media.searches,
+    }
+    return Counts(
+        input_tokens=usage.input,
+        cache_read_tokens=usage.cached,
+        cache_write_tokens=usage.cache_write,
+        output_tokens=usage.output,
+        **{name: count for name, count in besides.items() if count},
+    )
+
+
+def _told(usage: Usage, price: "ModelPrice") -> bool:
+    """Whether what the model is priced by was told: a price of nothing would be a guess."""
+    media = usage.media
+    if price.input_mtok is not None or price.output_mtok is not None:
+        return usage.input + usage.output > 0 or media == Media()
+    by = (
+        (price.audio_hours, media.seconds),
+        (price.input_mchars, media.characters),
+        (price.rerank_searches_kcount, media.searches),
+    )
+    return all(count for each, count in by if each is not None)
 
 
 def window(provider: str, model: str) -> int | None:

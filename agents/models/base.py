@@ -57,6 +57,33 @@ class ModelRequest:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Media:
+    """What a call took besides text: tokens of sound and pictures, which are part of `Usage`'s, and what is no token."""
+
+    audio_input: int = 0
+    audio_output: int = 0
+    image_input: int = 0
+    image_output: int = 0
+    seconds: float = 0.0
+    """Of sound that was heard."""
+    characters: int = 0
+    """That were read aloud."""
+    searches: int = 0
+    """Queries that documents were ranked by."""
+
+    def __add__(self, other: "Media") -> "Media":
+        return Media(
+            audio_input=self.audio_input + other.audio_input,
+            audio_output=self.audio_output + other.audio_output,
+            image_input=self.image_input + other.image_input,
+            image_output=self.image_output + other.image_output,
+            seconds=self.seconds + other.seconds,
+            characters=self.characters + other.characters,
+            searches=self.searches + other.searches,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """Token counts of one model call. `cached` and `cache_write` are part of `input`, `reasoning` of `output`."""
 
@@ -65,6 +92,7 @@ class Usage:
     cache_write: int = 0
     output: int = 0
     reasoning: int = 0
+    media: Media = Media()
 
     def __add__(self, other: "Usage") -> "Usage":
         return Usage(
@@ -73,6 +101,7 @@ class Usage:
             cache_write=self.cache_write + other.cache_write,
             output=self.output + other.output,
             reasoning=self.reasoning + other.reasoning,
+            media=self.media + other.media,
         )
 
 

@@ -5,7 +5,7 @@ from typing import Final
 
 import orjson
 
-from agents.models import http, opaque, openai_errors
+from agents.models import http, metering, opaque, openai_errors
 from agents.models.base import (
     AnnotationAdded,
     Finished,
@@ -58,7 +58,7 @@ class Reader:
         choices = chunk.get("choices")
         choice = choices[0] if choices else {}
         if usage := chunk.get("usage") or choice.get("usage") or (chunk.get("x_groq") or {}).get("usage"):
-            self._usage = _usage(usage)
+            self._usage = metering.counts(usage)
         self._service_tier = chunk.get("service_tier") or self._service_tier
         return self._choice(choice)
 
@@ -118,17 +118,3 @@ def _annotation(given: Json) -> Json:
     """Lay a citation flat, as the Responses API has it."""
     kind = given.get("type", "url_citation")
     return {"type": kind, **given.get(kind, {})}
-
-
-def _usage(given: Json) -> Usage:
-    """Read token counts. xAI counts reasoning beside the output, which its total gives away."""
-    prompt, completion = given.get("prompt_tokens") or 0, given.get("completion_tokens") or 0
-    read = (given.get("prompt_tokens_details") or {}).get("cached_tokens")
-    reasoning = (given.get("completion_tokens_details") or {}).get("reasoning_tokens") or 0
-    beside = reasoning > 0 and given.get("total_tokens") == prompt + completion + reasoning
-    return Usage(
-        input=prompt,
-        cached=(given.get("prompt_cache_hit_tokens") if read is None else read) or 0,
-        output=completion + reasoning if beside else completion,
-        reasoning=reasoning,
-    )

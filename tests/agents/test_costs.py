@@ -7,7 +7,7 @@ import pytest
 
 from agents import costs
 from agents.costs import Cost
-from agents.models.base import Usage
+from agents.models.base import Media, Usage
 
 AT = datetime(2026, 9, 1, tzinfo=UTC)
 USAGE = Usage(input=1_000_000, output=1_000_000)
@@ -62,3 +62,40 @@ def test_the_list_can_be_read_before_it_is_needed() -> None:
 
 def test_the_demo_costs_nothing_and_that_is_known() -> None:
     assert costs.cost("demo", "echo", USAGE, at=AT) == Cost(Decimal(0), Decimal(0), Decimal(0))
+
+
+def test_seconds_of_sound_are_priced_by_the_hour() -> None:
+    assert total(costs.cost("openai", "whisper-1", Usage(media=Media(seconds=3600)), at=AT)) == Decimal("0.36")
+
+
+def test_characters_read_aloud_are_priced_by_the_million() -> None:
+    assert total(costs.cost("openai", "tts-1", Usage(media=Media(characters=1_000_000)), at=AT)) == Decimal(15)
+
+
+def test_tokens_of_sound_and_of_pictures_have_prices_of_their_own() -> None:
+    heard = Usage(input=1_000_000, media=Media(audio_input=1_000_000))
+    drawn = Usage(output=1_000_000, media=Media(image_output=1_000_000))
+    assert total(costs.cost("openai", "gpt-4o-transcribe", heard, at=AT)) == Decimal(6)
+    assert total(costs.cost("openai", "gpt-image-1.5", drawn, at=AT)) == Decimal(32)
+
+
+def test_pictures_cost_what_tokens_cost_where_they_have_no_price_of_their_own() -> None:
+    drawn = Usage(output=1_000_000, media=Media(image_output=1_000_000))
+    assert total(costs.cost("openai", "gpt-image-1", drawn, at=AT)) == Decimal(40)
+
+
+@pytest.mark.parametrize(
+    ("model", "usage"),
+    [
+        ("whisper-1", Usage(input=10, output=10)),
+        ("tts-1", Usage()),
+        ("gpt-4o-mini-tts", Usage(media=Media(characters=100))),
+        ("gpt-4o-transcribe", Usage(media=Media(seconds=3.0))),
+    ],
+)
+def test_a_model_that_told_nothing_of_what_it_is_priced_by_has_no_cost(model: str, usage: Usage) -> None:
+    assert costs.cost("openai", model, usage, at=AT) is None
+
+
+def test_moderations_are_free_where_the_list_says_so() -> None:
+    assert total(costs.cost("openai", "omni-moderation-latest", Usage(), at=AT)) == 0
