@@ -38,6 +38,12 @@ def unseal(wire: str, item: Item) -> Json | None:
     return payload
 
 
+def call_of(sealed: str) -> str | None:
+    """Return the id of the call that a wire sealed its state for; None if it is for a whole turn, or cannot be read."""
+    found = (_payload(sealed) or {}).get("call_id")
+    return found if isinstance(found, str) else None
+
+
 def _payload(sealed: Any) -> Json | None:
     try:
         payload = orjson.loads(base64.b64decode(sealed, validate=True))

@@ -114,8 +114,8 @@ def test_a_model_that_fails_at_once_fails_before_anything_is_sent() -> None:
 @pytest.mark.parametrize(
     ("body", "named"),
     [
-        ({"n": 2}, "'n'"),
-        ({"modalities": ["text", "audio"]}, "'modalities'"),
+        ({"n": 9}, "'n'"),
+        ({"modalities": ["text", "audio"]}, "'modalities[1]'"),
         ({"web_search_options": {}}, "'web_search_options'"),
         ({"temperature": "warm"}, "'temperature'"),
         ({"messages": [{"role": "wizard", "content": "x"}]}, "'messages[0].role'"),
