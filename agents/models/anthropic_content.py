@@ -7,7 +7,7 @@ from typing import Any, Final, assert_never
 from agents.models import custom, media, opaque, turns
 from agents.models.base import ModelError
 from agents.models.media import Inline, Linked, Stored
-from shared.items import Item, Json, Part
+from shared.items import Item, Json, Part, text_of
 
 CONTINUE: Final[Json] = {"role": "user", "content": [{"type": "text", "text": "Continue."}]}
 """Said for a user who has not said anything, because the wire wants the user to begin and to speak last."""
@@ -34,6 +34,27 @@ def messages(items: Iterable[Item], *, wire: str) -> list[Json]:
     if not made or made[0]["role"] != "user":
         made.insert(0, CONTINUE)
     return made if made[-1]["role"] == "user" else [*made, CONTINUE]
+
+
+def thoughtless(messages: list[Json]) -> bool:
+    """Tell whether the last turn waits for answers to its calls and begins with no thought.
+
+    The wire refuses that of a model which is told to think. Most clients of chats do not give thoughts back.
+    """
+    *_, before, last = [CONTINUE, *messages]
+    answering = last["content"][0]["type"] == "tool_result"
+    return answering and before["content"][0]["type"] not in _THOUGHTS
+
+
+def system(instructions: str | None, items: Iterable[Item]) -> list[Json]:
+    """Make blocks of the instructions and of the system messages; one of parts that mark the cache stays in parts."""
+    blocks = _blocks([{"type": "input_text", "text": instructions or ""}])
+    for item in items:
+        if item.get("role") in turns.SYSTEM:
+            parts = item.get("content") or []
+            marked = not isinstance(parts, str) and any(_mark(part) for part in parts)
+            blocks += _blocks(parts if marked else [{"type": "input_text", "text": text_of(item)}])
+    return blocks
 
 
 def _message(turn: turns.Turn, wire: str) -> Json:
@@ -100,8 +121,16 @@ def _blocks(parts: Iterable[Part]) -> list[Json]:
     for part in parts:
         block = _block(part)
         if block is not None:
-            blocks.append({**block, "cache_control": part["cache_control"]} if part.get("cache_control") else block)
+            blocks.append({**block, "cache_control": mark} if (mark := _mark(part)) else block)
     return blocks
+
+
+def _mark(part: Part) -> Json | None:
+    """Read where the prompt's cache is to end: in the wire's own words, or in OpenAI's."""
+    explicit = part.get("prompt_cache_breakpoint")
+    if part.get("cache_control") or not explicit:
+        return part.get("cache_control")
+    return {"type": "ephemeral", **({"ttl": "1h"} if explicit.get("ttl") else {})}
 
 
 def _block(part: Part) -> Json | None:

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from agents.models import anthropic_content, custom, hosted, json_subset, turns
+from agents.models import anthropic_content, custom, hosted, json_subset
 from agents.models.anthropic_model import Generation, generation
 from agents.models.base import ModelRequest
 from shared.items import Json
@@ -46,18 +46,19 @@ def build(request: ModelRequest, *, wire: str) -> Json:
     """
     version = generation(request.model)
     form = request.text.get("format") or {}
-    system = turns.system(request.instructions, request.items)
+    system = anthropic_content.system(request.instructions, request.items)
     if form.get("type") == "json_object":
-        system.append(_JSON_ONLY)
+        system.append({"type": "text", "text": _JSON_ONLY})
+    messages = anthropic_content.messages(request.items, wire=wire)
     most = request.sampling.max_output_tokens or version.max_tokens
     tools = _tools(request, version)
-    thinking = _thinking(request, version, most=most)
+    thinking = _thinking(request, version, most=most, thoughtless=anthropic_content.thoughtless(messages))
     body: Json = {
         "model": request.model,
         "max_tokens": most,
         "stream": True,
-        "messages": anthropic_content.messages(request.items, wire=wire),
-        "system": [{"type": "text", "text": text} for text in system],
+        "messages": messages,
+        "system": system,
         "tools": tools,
         "tool_choice": _tool_choice(request) if tools else None,
         "thinking": thinking,
@@ -121,8 +122,11 @@ def _tool_choice(request: ModelRequest) -> Json:
             return {"type": "any" if _forced(request) else "auto", **single}
 
 
-def _thinking(request: ModelRequest, version: Generation, *, most: int) -> Json | None:
-    """Translate the reasoning effort; None leaves the model's default. A forced call leaves no room to think."""
+def _thinking(request: ModelRequest, version: Generation, *, most: int, thoughtless: bool) -> Json | None:
+    """Translate the reasoning effort; None leaves the model's default. A forced call leaves no room to think.
+
+    Nor does a turn that is to go on and began without a thought, for models that take a budget.
+    """
     effort: str = request.reasoning.get("effort") or ""
     summary = request.reasoning.get("summary")
     if not effort and not (summary and version.adaptive):
@@ -131,9 +135,10 @@ def _thinking(request: ModelRequest, version: Generation, *, most: int) -> Json 
         return {"type": "disabled"} if version.adaptive and not version.always_thinks else None
     if version.adaptive:
         return {"type": "adaptive", "display": "summarized"} if summary else {"type": "adaptive"}
-    if version.version is not None and version.version < (3, 7):
+    if thoughtless or (version.version is not None and version.version < (3, 7)):
         return None
-    budget = min(BUDGETS.get(effort, LEAST_BUDGET), most - LEAST_BUDGET)
+    asked = max(LEAST_BUDGET, request.reasoning.get("budget_tokens") or BUDGETS.get(effort, LEAST_BUDGET))
+    budget = min(asked, most - LEAST_BUDGET)
     return {"type": "enabled", "budget_tokens": budget} if budget >= LEAST_BUDGET else None
 
 

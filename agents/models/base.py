@@ -39,8 +39,9 @@ class ModelRequest:
     `{"type": "function", "name", "description", "parameters", "strict"}`, `{"type": "custom", …}`, and hosted tools of the
     provider, which only the `openai-responses` wire can serve; the other wires skip what they do not know.
     `tool_choice` is `"auto" | "none" | "required"` or `{"type": "function" | "custom", "name": …}`.
-    `text` and `reasoning` are the request's objects of those names. `passthrough` holds request fields that a wire may
-    forward by their own name: prompt_cache_key, safety_identifier, service_tier, user, include, metadata.
+    `text` and `reasoning` are the request's objects of those names; `reasoning` may also hold `budget_tokens`, for wires that
+    take a number in place of an effort. `passthrough` holds request fields that a wire may
+    forward by their own name: prompt_cache_key, safety_identifier, service_tier, user, include, metadata, cache_control.
     """
 
     model: str

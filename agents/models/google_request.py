@@ -148,7 +148,8 @@ def _thinking(request: ModelRequest, version: tuple[int, int]) -> Json:
         flash = "flash" in request.model
         config["thinkingLevel"] = _LEVELS.get(effort, "minimal" if flash else "low")
     elif version >= (2, 5) and effort:
-        config["thinkingBudget"] = BUDGETS.get(effort, LEAST_PRO if "pro" in request.model else 0)
+        asked = request.reasoning.get("budget_tokens")
+        config["thinkingBudget"] = asked or BUDGETS.get(effort, LEAST_PRO if "pro" in request.model else 0)
     if version >= (2, 5) and request.reasoning.get("summary") and effort != "none":
         config["includeThoughts"] = True
     return {"thinkingConfig": config} if config else {}

@@ -72,7 +72,7 @@ def _body(request: ModelRequest, wire: str) -> Json:
             "store": False,
             "include": _include(request),
             "text": _given(request.text),
-            "reasoning": _given(request.reasoning),
+            "reasoning": _given({**request.reasoning, "budget_tokens": None}),
             **_tools(request),
             **sampling,
             "stop": list(request.sampling.stop),

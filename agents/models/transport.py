@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import partial
 from http.cookiejar import CookieJar, DefaultCookiePolicy
+from types import SimpleNamespace
 from typing import Final
 
 import aiohttp
@@ -61,19 +63,33 @@ class Transport(httpx2.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
         """Send one request and return once the answer's headers are there; its body streams, decoded already."""
+        content = await _content(request)
+        call = _Call()
         with _failures():
-            answer = await self._open().request(
-                request.method,
-                URL(str(request.url), encoded=True),
-                headers=[(name, value) for name, value in request.headers.items() if name != "transfer-encoding"],
-                data=await _content(request),
-                allow_redirects=False,
-                timeout=_timeouts(request),
-            )
+            try:
+                answer = await self._send(request, content, call)
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
+                if not call.reused or isinstance(content, AsyncIterable):
+                    raise
+                # The server had closed an idle connection, which could not be seen before it was used.
+                answer = await self._send(request, content, call)
         return httpx2.Response(
             answer.status,
             headers=[(name, value) for name, value in answer.raw_headers if name.lower() not in _DECODED],
             stream=_Body(answer),
+        )
+
+    async def _send(
+        self, request: httpx2.Request, content: bytes | AsyncIterable[bytes] | None, call: "_Call"
+    ) -> aiohttp.ClientResponse:
+        return await self._open().request(
+            request.method,
+            URL(str(request.url), encoded=True),
+            headers=[(name, value) for name, value in request.headers.items() if name != "transfer-encoding"],
+            data=content,
+            allow_redirects=False,
+            timeout=_timeouts(request),
+            trace_request_ctx=call,
         )
 
     async def aclose(self) -> None:
@@ -88,8 +104,27 @@ class Transport(httpx2.AsyncBaseTransport):
                 connector=self._connector(),
                 cookie_jar=aiohttp.DummyCookieJar(),
                 skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
+                trace_configs=[_watch()],
             )
         return self._session
+
+
+@dataclass(slots=True)
+class _Call:
+    """Whether a request was sent on a connection that had been used before."""
+
+    reused: bool = False
+
+
+def _watch() -> aiohttp.TraceConfig:
+    """Note which requests are sent on used connections."""
+    config = aiohttp.TraceConfig()
+    config.on_connection_reuseconn.append(_reused)
+    return config
+
+
+async def _reused(_session: aiohttp.ClientSession, context: SimpleNamespace, _params: object) -> None:
+    context.trace_request_ctx.reused = True
 
 
 async def _content(request: httpx2.Request) -> bytes | AsyncIterable[bytes] | None:

@@ -8,7 +8,8 @@ import orjson
 
 from shared.items import CALL_OUTPUTS, CALLS, Item, Json, text_of
 
-_SYSTEM: Final = frozenset({"system", "developer"})
+SYSTEM: Final = frozenset({"system", "developer"})
+"""The roles whose messages are instructions, wherever they stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +43,7 @@ _SIDES: Final[dict[str, Side]] = {"user": "user", "assistant": "model"}
 
 def system(instructions: str | None, items: Iterable[Item]) -> list[str]:
     """Collect the instructions and the texts of system and developer messages, in order, the empty ones left out."""
-    told = (text_of(item) for item in items if item.get("role") in _SYSTEM)
+    told = (text_of(item) for item in items if item.get("role") in SYSTEM)
     return [text for text in (instructions or "", *told) if text.strip()]
 
 
