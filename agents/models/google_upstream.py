@@ -30,7 +30,7 @@ _SHAPES: Final = {
 
 
 class GoogleUpstream:
-    """A provider that speaks `:batchEmbedContents`, and `:predict` for images."""
+    """A provider that speaks `:embedContent`, `:batchEmbedContents`, and `:predict` for images."""
 
     endpoints: frozenset[Endpoint] = frozenset({"embeddings", "images/generations"})
 
@@ -45,11 +45,11 @@ class GoogleUpstream:
         """Send one call. Raises ModelError."""
         if ask.endpoint == "embeddings":
             texts = _texts(ask.body.get("input"))
-            found = await self._post(ask, "batchEmbedContents", _embedding_request(ask, texts))
-            whole = _embeddings(ask, found)
+            several = [_embedding_request(ask, text) for text in texts]
+            method, body = ("embedContent", several[0]) if len(several) == 1 else ("batchEmbedContents", {"requests": several})
+            whole = _embeddings(ask, await self._post(ask, method, body))
         else:
-            found = await self._post(ask, "predict", _image_request(ask))
-            whole = _images(found)
+            whole = _images(await self._post(ask, "predict", _image_request(ask)))
         return Answer(media_type=JSON, chunks=_one(orjson.dumps(whole)), whole=whole)
 
     async def _post(self, ask: Ask, method: str, body: Json) -> Json:
@@ -80,15 +80,14 @@ def _texts(value: Any) -> list[str]:
             )
 
 
-def _embedding_request(ask: Ask, texts: list[str]) -> Json:
+def _embedding_request(ask: Ask, text: str) -> Json:
     size = ask.body.get("dimensions")
     more = {} if size is None else {"outputDimensionality": size}
-    name = f"models/{ask.model.removeprefix('models/')}"
-    return {"requests": [{"model": name, "content": {"parts": [{"text": text}]}, **more} for text in texts]}
+    return {"model": f"models/{ask.model.removeprefix('models/')}", "content": {"parts": [{"text": text}]}, **more}
 
 
 def _embeddings(ask: Ask, found: Json) -> Json:
-    vectors = [one["values"] for one in found["embeddings"]]
+    vectors = [one["values"] for one in found.get("embeddings") or [found["embedding"]]]
     if ask.body.get("encoding_format") == "base64":
         vectors = [base64.b64encode(struct.pack(f"<{len(one)}f", *one)).decode() for one in vectors]
     data = [{"object": "embedding", "index": index, "embedding": one} for index, one in enumerate(vectors)]

@@ -115,6 +115,38 @@ def test_a_body_read_to_its_end_leaves_the_connection_for_the_next_request() -> 
     assert _connections(read=True) == 1
 
 
+def closing(after: int, seen: list[int]) -> Serve:
+    """Answer so many requests of a connection, and hang up at the next one, which is only counted."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for number in range(after + 1):
+            await head(reader)
+            seen.append(number)
+            if number < after:
+                writer.write(OK + b"content-length: 2\r\n\r\nok")
+                await writer.drain()
+
+    return serve
+
+
+async def posted(serve: Serve, times: int) -> list[int]:
+    async with served(serve) as (client, address):
+        return [(await client.post(address, content=b"")).status_code for _ in range(times)]
+
+
+def test_a_request_on_a_kept_connection_that_its_server_drops_is_sent_once_more() -> None:
+    seen: list[int] = []
+    assert asyncio.run(posted(closing(1, seen), 2)) == [200, 200]
+    assert seen == [0, 1, 0]
+
+
+def test_a_request_on_a_new_connection_that_its_server_drops_is_not_repeated() -> None:
+    seen: list[int] = []
+    with pytest.raises(httpx2.RemoteProtocolError):
+        asyncio.run(posted(closing(0, seen), 1))
+    assert seen == [0]
+
+
 def test_a_response_closed_early_closes_its_connection_at_once() -> None:
     assert _connections(read=False) == 2
 
