@@ -1,23 +1,22 @@
 """Forms with files: spooled to disk as they arrive, so that they are never held whole, and can be sent more than once."""
 
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from typing import Any, Final, TypeAlias
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final, TypeAlias
 
-import orjson
 from starlette.datastructures import FormData, UploadFile
 from starlette.formparsers import MultiPartException, MultiPartParser
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 
 from agents.models.upstream import Endpoint, Upload
 from api.create import check
 from api.desk import Desk
-from api.router.envelope import OWN
+from api.router import form
 from shared.errors import InvalidRequest, TooLarge
 from shared.items import Json
 
 MAX_FILES: Final = 20
-MAX_FIELDS: Final = 200
+MAX_FIELDS: Final = 100
 MAX_FIELD: Final = 256 * 1024
 """Bytes."""
 
@@ -30,47 +29,75 @@ _FILES: Final[Mapping[Endpoint, tuple[str, ...]]] = {
     "images/variations": ("image",),
 }
 """The file that each endpoint cannot do without."""
-_TEXTS: Final = frozenset({"name", "template_engine"})
-"""Rondo's members that are texts; the others are given as JSON."""
 
 
 @asynccontextmanager
 async def read(request: Request, endpoint: Endpoint) -> AsyncIterator[Form]:
     """Read a form's fields and files; the files are deleted with the block. Raises InvalidRequest and TooLarge."""
     desk: Desk = request.state.desk
-    form = await _parsed(request, desk.settings.max_upload)
+    parsed = await _parsed(request, desk.settings.max_upload)
+    spooled = [(name, value) for name, value in parsed.multi_items() if isinstance(value, UploadFile)]
     try:
-        fields = _fields(form)
-        files = tuple(_upload(name, value) for name, value in form.multi_items() if isinstance(value, UploadFile))
+        fields = form.members((name, value) for name, value in parsed.multi_items() if isinstance(value, str))
         wanted = _FILES[endpoint]
-        if not any(file.field in wanted for file in files):
+        if not any(name in wanted for name, _ in spooled):
             raise check.missing(wanted[0])
-        yield fields, files
+        yield fields, tuple(_upload(name, file) for name, file in spooled)
     finally:
-        await form.close()
+        for _, file in spooled:
+            file.file.close()  # at once, where the file's own `close` would wait, and could be cancelled
 
 
 async def _parsed(request: Request, most: int) -> FormData:
+    """Read the form. If that fails, no file is left."""
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise InvalidRequest("This endpoint takes a form: send it as 'multipart/form-data'.", code="invalid_content_type")
     if int(request.headers.get("content-length") or 0) > most:
         raise _too_large(most)
-    parser = MultiPartParser(
-        request.headers, _bounded(request, most), max_files=MAX_FILES, max_fields=MAX_FIELDS, max_part_size=MAX_FIELD
-    )
+    with _faults():
+        return await _Parser(request, most).parse()
+
+
+class _Parser(MultiPartParser):
+    """Starlette's parser, bounded; it alone would take a form that was cut off for a complete one."""
+
+    def __init__(self, request: Request, most: int) -> None:
+        super().__init__(
+            request.headers,
+            self._chunks(request, most),
+            max_files=MAX_FILES,
+            max_fields=MAX_FIELDS,
+            max_part_size=MAX_FIELD,
+        )
+        self._complete = False
+
+    async def _chunks(self, request: Request, most: int) -> AsyncGenerator[bytes, None]:
+        """Yield the body. What is raised here makes the parser delete its files."""
+        size = 0
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size > most:
+                raise _too_large(most)
+            yield chunk
+        if not self._complete:
+            raise MultiPartException("It ends before its last boundary.")
+
+    def on_end(self) -> None:
+        """Note the last boundary."""
+        self._complete = True
+
+
+@contextmanager
+def _faults() -> Iterator[None]:
+    """Raise InvalidRequest for whatever a form can be wrong in."""
     try:
-        return await parser.parse()
+        yield
     except MultiPartException as error:
         raise InvalidRequest(f"The form cannot be read: {error.message}") from None
-
-
-async def _bounded(request: Request, most: int) -> AsyncGenerator[bytes, None]:
-    size = 0
-    async for chunk in request.stream():
-        size += len(chunk)
-        if size > most:
-            raise _too_large(most)
-        yield chunk
+    except UnicodeError:
+        raise InvalidRequest("The form cannot be read: its fields are not in the charset that it names.") from None
+    except ClientDisconnect:
+        raise InvalidRequest("The form cannot be read: it was cut off.") from None
 
 
 def _too_large(most: int) -> TooLarge:
@@ -85,47 +112,3 @@ def _upload(name: str, file: UploadFile) -> Upload:
         content=file.file,
         size=file.size or 0,
     )
-
-
-def _fields(form: FormData) -> Json:
-    """Read the fields that are no files: those given more than once, or called so, as lists."""
-    fields: Json = {}
-    for name in dict.fromkeys(name for name, value in form.multi_items() if isinstance(value, str)):
-        values = [_value(name, value) for value in form.getlist(name) if isinstance(value, str)]
-        fields[name] = values if len(values) > 1 or name.endswith("[]") else values[0]
-    return fields
-
-
-def _value(name: str, text: str) -> Any:
-    """Read a field by its type."""
-    if name in _TYPES:
-        return _typed(name, text, _TYPES[name])
-    if (name in OWN and name not in _TEXTS) or name == "orq":
-        return _typed(name, text, orjson.loads)
-    return text
-
-
-def _flag(text: str) -> bool:
-    return {"true": True, "false": False, "1": True, "0": False}[text.strip().lower()]
-
-
-_TYPES: Final[Mapping[str, Callable[[str], Any]]] = {
-    "n": int,
-    "temperature": float,
-    "output_compression": int,
-    "partial_images": int,
-    "stream": _flag,
-    "diarize": _flag,
-    "tag_audio_events": _flag,
-    "enable_logging": _flag,
-    "num_speakers": int,
-}
-
-
-def _typed(name: str, text: str, convert: Callable[[str], Any]) -> Any:
-    try:
-        return convert(text)
-    except (ValueError, KeyError):
-        raise InvalidRequest(
-            f"Invalid '{name}': {check.shown(text)!r} cannot be read.", param=name, code="invalid_value"
-        ) from None
