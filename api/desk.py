@@ -9,6 +9,7 @@ from typing import Any
 
 from redis.asyncio import Redis
 
+from agents import costs
 from agents.models.providers import Providers, load
 from api.keys import KeyRing
 from api.limits import Limits
@@ -58,6 +59,7 @@ async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
     mailroom = Mailroom(redis)
     listening = asyncio.create_task(mailroom.run(), name="mailroom")
     try:
+        await asyncio.to_thread(costs.load)
         async with db.make_pool(settings) as pool:
             recorder = Recorder(pool)
             recording = asyncio.create_task(recorder.run(), name="recorder")
@@ -78,7 +80,7 @@ async def open_desk(settings: Settings) -> AsyncIterator[Desk]:
             await desk.finish_errands()
             await desk.limits.drain()
             await tasks.end([recording])
-            await recorder.flush()
+            await recorder.close()
             await desk.providers.aclose()
     finally:
         await tasks.end([listening])
