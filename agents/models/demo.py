@@ -1,7 +1,7 @@
 """The built-in offline provider, for a first run, for documentation and for load tests. It says plainly that it is no model.
 
 `echo` repeats the last user text, `assistant` calls the tools whose job the text asks for and tells their results, `load` takes
-directives from the last user text: `tokens=200 rate=50 tools=3 fail=429 after=3`. Its token counts are counts of words.
+directives from the last user text: `tokens=200 rate=50 tools=3 delay_ms=500 fail=429 after=3`. Tokens are counted as words.
 """
 
 import asyncio
@@ -67,6 +67,8 @@ class Demo:
 
     async def _paced(self, script: Script, said: Sequence[str]) -> AsyncIterator[str]:
         """Yield pieces on a schedule that is fixed at the start, so that late ones do not delay those after them."""
+        if script.delay:
+            await self._sleep(script.delay)
         start = self._clock()
         for number, piece in enumerate(said):
             if script.failure is not None and number == script.after:

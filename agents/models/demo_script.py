@@ -13,7 +13,14 @@ from shared.items import CALL_OUTPUTS, CALLS, Item, Json, output_text, text_of
 
 DISCLAIMER: Final = "This is Rondo's demo assistant: a script, not a language model."
 
-MOST: Final[dict[str, int]] = {"tokens": 1_000_000, "rate": 100_000, "tools": 128, "after": 1_000_000, "fail": 599}
+MOST: Final[dict[str, int]] = {
+    "tokens": 1_000_000,
+    "rate": 100_000,
+    "tools": 128,
+    "after": 1_000_000,
+    "fail": 599,
+    "delay_ms": 600_000,
+}
 """The directives of `load`, and the most each may ask for."""
 
 _STATUSES: Final[dict[int, ErrorCode]] = {
@@ -40,12 +47,13 @@ class Call:
 class Script:
     """One turn: the calls, then the pieces of text at `rate` per second (0: as fast as possible).
 
-    `failure` is raised when `after` pieces have been said.
+    They begin after `delay` seconds. `failure` is raised when `after` pieces have been said.
     """
 
     calls: tuple[Call, ...] = ()
     pieces: Sequence[str] = ()
     rate: float = 0.0
+    delay: float = 0.0
     failure: ModelError | None = None
     after: int = 0
 
@@ -86,7 +94,7 @@ def pieces(text: str) -> list[str]:
 
 def directives(text: str) -> dict[str, int]:
     """Read `tokens=200 rate=50 tools=3 fail=429 after=3` from anywhere in a text, each within its bound."""
-    found = re.findall(r"\b([a-z]+)=(\d{1,9})\b", text)
+    found = re.findall(r"\b([a-z_]+)=(\d{1,9})\b", text)
     return {name: min(int(number), MOST[name]) for name, number in found if name in MOST}
 
 
@@ -106,12 +114,13 @@ def _load(request: ModelRequest, last: Exchange) -> Script:
     return Script(
         pieces=[f"{number} " for number in range(1, asked.get("tokens", 0) + 1)],
         rate=float(asked.get("rate", 0)),
-        failure=_failure(asked.get("fail", 0)),
+        delay=asked.get("delay_ms", 0) / 1000,
+        failure=failure(asked.get("fail", 0)),
         after=asked.get("after", 0),
     )
 
 
-def _failure(status: int) -> ModelError | None:
+def failure(status: int) -> ModelError | None:
     """Make the error that a provider's HTTP status stands for."""
     if not status:
         return None

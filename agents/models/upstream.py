@@ -65,8 +65,9 @@ async def _nothing() -> None:
 class Answer:
     """A success, as it begins: `chunks` give the body in OpenAI's shape, as it arrives.
 
-    Of a stream (`media_type` is `EVENTS`), every chunk holds whole events, `data: …` with the empty line after it, of which the
-    last is `data: [DONE]`. A stream that breaks raises ModelError; so it does where a provider reports an error within it.
+    Of a stream (`media_type` is `EVENTS`), every chunk holds whole events, `data: …` with the empty line after it. The last one
+    of chats and completions is `data: [DONE]`; other streams may end with the event whose type says so. A stream that breaks
+    raises ModelError; so it does where a provider reports an error within it.
     `close` must be awaited in the end: it drops the provider's connection at once, unless the body was read to its end.
     """
 

@@ -240,6 +240,7 @@ def test_no_text_breaks_the_arguments(text: str) -> None:
         ("tools=5000", {"tools": 128}),
         ("nothing=1 tokens=-4 tokens=x", {}),
         ("fail=429 after=3", {"fail": 429, "after": 3}),
+        ("delay_ms=20 some_tokens=3", {"delay_ms": 20}),
     ],
 )
 def test_directives_are_read_and_bounded(text: str, expected: dict[str, int]) -> None:
