@@ -3,11 +3,11 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import TypeVar, assert_never
 
 from agents import policy as decisions
 from agents.models.base import ModelError
-from agents.policy import LONGEST_BACKOFF, Policy
+from agents.policy import LONGEST_WAIT, Again, Elsewhere, GiveUp, Policy
 
 T = TypeVar("T")
 
@@ -32,54 +32,43 @@ async def first_answer(
     random: Callable[[], float],
     clock: Callable[[], float],
 ) -> T:
-    """Ask each model until one answers, and `note` every attempt. Raises the last one's ModelError.
+    """Ask each model until one answers, and `note` every attempt that is over. Raises the last one's ModelError.
 
     A model that asks to be left alone for longer than anybody would wait here is given up at once.
     """
-    *before, last = policy.models
-    for model in before:
-        try:
-            return await _of_one(model, policy, ask, note=note, sleep=sleep, random=random, clock=clock)
-        except ModelError as error:
-            if not decisions.elsewhere(error):
-                raise
-    return await _of_one(last, policy, ask, note=note, sleep=sleep, random=random, clock=clock)
-
-
-async def _of_one(
-    model: str,
-    policy: Policy,
-    ask: Callable[[str], Awaitable[T]],
-    *,
-    note: Callable[[Attempt], None],
-    sleep: Callable[[float], Awaitable[None]],
-    random: Callable[[], float],
-    clock: Callable[[], float],
-) -> T:
-    """Ask one model as often as the policy says. Raises the last ModelError."""
-    failures = 0
+    at = failures = 0
     while True:
-        begun = clock()
+        model, begun = policy.models[at], clock()
         try:
             answer = await _in_time(ask(model), policy.call_timeout)
         except ModelError as error:
             failures += 1
             note(Attempt(model, error.provider_status, error.code, clock() - begun))
-            wait = decisions.backoff(failures, error, random=random)
-            if failures >= policy.attempts or wait > 2 * LONGEST_BACKOFF or not decisions.may_pass(error, policy.on_codes):
+            last = at + 1 == len(policy.models)
+            verdict = decisions.after(error, policy, failures=failures, last=last, patience=LONGEST_WAIT, random=random)
+            if isinstance(verdict, GiveUp):
                 raise
         else:
             note(Attempt(model, 200, None, clock() - begun))
             return answer
-        await sleep(wait)
+        match verdict:
+            case Again(wait):
+                await sleep(wait)
+            case Elsewhere():
+                at, failures = at + 1, 0
+            case _:
+                assert_never(verdict)
 
 
 async def _in_time(asking: Awaitable[T], seconds: float | None) -> T:
     """Await an attempt for so long at most. Raises ModelError."""
     if seconds is None:
         return await asking
+    limit = asyncio.timeout(seconds)
     try:
-        async with asyncio.timeout(seconds):
+        async with limit:
             return await asking
     except TimeoutError:
+        if not limit.expired():
+            raise
         raise ModelError("provider_timeout", f"The provider did not answer within {seconds:g} seconds.") from None

@@ -1,21 +1,39 @@
 """The members of a request that say which models may answer it, and how: retry, fallbacks, timeout, load_balancer, cache."""
 
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any, Final
 
 from agents import policy
-from agents.policy import Policy
+from agents.policy import Policy, Wish
 from api.create import check
 from api.create.check import Check
+from shared.errors import InvalidRequest
 from shared.items import Json
 
+MAX_FALLBACKS: Final = 10
+MAX_BALANCED: Final = 50
+CACHED_FOR: Final = 1800
+"""Seconds, if a cache is asked for without saying how long."""
+
 _model = partial(check.string, least=1, most=256)
+_weighted = partial(
+    check.record,
+    members={"model": _model, "weight": partial(check.number, low=0.000_001, high=1_000_000)},
+    required=("model", "weight"),
+)
 
 
-def _weight(value: Any, path: str) -> float:
-    return check.number(value, path, low=0.000_001, high=1_000_000)
+def _balanced(value: Any, path: str) -> list[Json]:
+    """Take the models to choose from, of which there must be one."""
+    if value == []:
+        raise InvalidRequest(
+            f"Invalid '{path}': empty array. Expected an array with minimum length 1, but got an empty array instead.",
+            param=path,
+            code="empty_array",
+        )
+    return check.array(value, path, of=_weighted, most=MAX_BALANCED)
 
 
 CHECKS: Final[Mapping[str, Check]] = {
@@ -29,24 +47,16 @@ CHECKS: Final[Mapping[str, Check]] = {
         },
     ),
     "fallbacks": partial(
-        check.array, of=partial(check.record, members={"model": _model}, required=("model",)), most=10, expected="an array"
+        check.array, of=partial(check.record, members={"model": _model}, required=("model",)), most=MAX_FALLBACKS
     ),
     "timeout": partial(
         check.record,
-        members={"call_timeout": partial(check.integer, low=1, high=3_600_000)},
+        members={"call_timeout": partial(check.integer, low=100, high=3_600_000)},
         required=("call_timeout",),
     ),
     "load_balancer": partial(
         check.record,
-        members={
-            "type": partial(check.choice, allowed=("weight_based",)),
-            "models": partial(
-                check.array,
-                of=partial(check.record, members={"model": _model, "weight": _weight}, required=("model",)),
-                most=50,
-                expected="an array",
-            ),
-        },
+        members={"type": partial(check.choice, allowed=("weight_based",)), "models": _balanced},
         required=("type", "models"),
     ),
     "cache": partial(
@@ -58,29 +68,39 @@ CHECKS: Final[Mapping[str, Check]] = {
         required=("type",),
     ),
 }
-"""What each member may hold. `retry.count` is how often each model is asked, `call_timeout` is in milliseconds."""
-
-CACHED_FOR: Final = 1800
-"""Seconds, if a cache is asked for without saying how long."""
+"""What each member may hold. `retry.count` is how often a model is asked again, `call_timeout` is in milliseconds."""
 
 
-def policy_of(given: Json, model: str) -> Policy:
-    """Make the policy of checked members. The balancer draws one model for this call; only fallbacks stand in for it."""
-    balanced = (given.get("load_balancer") or {}).get("models") or []
-    first = (
-        policy.pick(tuple((one["model"], one.get("weight", 1.0)) for one in balanced), draw=random.random())
-        if balanced
-        else model
-    )
-    models = dict.fromkeys((first, *(one["model"] for one in given.get("fallbacks") or ())))
-    retry = given.get("retry") or {}
-    codes = retry.get("on_codes")
+def named(given: Json) -> Iterator[tuple[str, str]]:
+    """List every model that checked members name, with where it stands: `fallbacks[0].model`."""
+    for index, one in enumerate((given.get("load_balancer") or {}).get("models", ())):
+        yield f"load_balancer.models[{index}].model", one["model"]
+    for index, one in enumerate(given.get("fallbacks") or ()):
+        yield f"fallbacks[{index}].model", one["model"]
+
+
+def wish_of(given: Json, *, draw: Callable[[], float] = random.random) -> Wish:
+    """Read what checked members say. The balancer draws one model for this call; only fallbacks stand in for it."""
+    balanced = (given.get("load_balancer") or {}).get("models")
+    fallbacks = given.get("fallbacks")
     timeout = given.get("timeout")
     cache = given.get("cache")
-    return Policy(
-        models=tuple(models),
-        attempts=retry.get("count", 1),
-        on_codes=None if codes is None else frozenset(codes),
+    return Wish(
+        first=policy.pick(tuple((one["model"], one["weight"]) for one in balanced), draw=draw()) if balanced else None,
+        fallbacks=None if fallbacks is None else tuple(one["model"] for one in fallbacks),
+        retry=given.get("retry"),
         call_timeout=None if timeout is None else timeout["call_timeout"] / 1000,
         cache_ttl=None if cache is None else cache.get("ttl", CACHED_FOR),
+    )
+
+
+def policy_of(given: Json, model: str, *, draw: Callable[[], float] = random.random) -> Policy:
+    """Make the policy of a call that asks for `model` and has these checked members; nothing said, nothing is retried."""
+    wish = wish_of(given, draw=draw)
+    return Policy(
+        models=policy.order(wish.first or model, wish.fallbacks or ()),
+        attempts=policy.attempts(wish.retry, otherwise=1),
+        on_codes=policy.codes(wish.retry),
+        call_timeout=wish.call_timeout,
+        cache_ttl=wish.cache_ttl,
     )
