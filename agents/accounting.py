@@ -9,6 +9,8 @@ from shared.items import Json
 
 _COSTS: Final = ("input_cost", "output_cost", "total_cost")
 """In USD; they are there only if they are known."""
+_BESIDES: Final = ("seconds", "characters", "searches")
+"""What is no token; they are there only if there were any, which no turn of a response has."""
 
 
 def wire(usage: Usage, *, cost: Cost | None = None) -> Json:
@@ -19,6 +21,7 @@ def wire(usage: Usage, *, cost: Cost | None = None) -> Json:
         "output_tokens": usage.output,
         "output_tokens_details": {"reasoning_tokens": usage.reasoning},
         "total_tokens": usage.input + usage.output,
+        **{name: count for name in _BESIDES if (count := getattr(usage.media, name))},
     }
     if cost is None:
         return rendered

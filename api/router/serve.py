@@ -14,7 +14,7 @@ from fastapi import Request, Response
 
 from agents.attempts import first_answer
 from agents.models.base import ModelError, Timeouts
-from agents.models.metering import usage_of
+from agents.models.metering import usage_of, usage_of_speech
 from agents.models.providers import UnknownModel
 from agents.models.upstream import EVENTS, JSON, Answer, Ask, Endpoint, Upload
 from api.desk import Desk
@@ -131,6 +131,8 @@ async def _unless_gone(request: Request, work: Awaitable[T]) -> T:
 
 async def _reply(desk: Desk, call: Call, endpoint: Endpoint, answer: Answer, *, key: str | None) -> Response:
     """Pass an answer on: JSON as a whole, everything else as it comes."""
+    if endpoint == "audio/speech" and answer.media_type != EVENTS:
+        call.count(usage_of_speech(call.envelope.body))
     if answer.media_type != JSON:
         keep = partial(_keep, desk, call, key, answer.media_type) if key is not None else None
         return Streamed(answer, call, endpoint, on_whole=keep)
