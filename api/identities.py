@@ -1,4 +1,4 @@
-"""`/v2/identities`: the end users, teams and clients that responses are attributed to."""
+"""`/v2/identities`: the end users, teams and clients that responses and router calls are attributed to."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -32,10 +32,15 @@ _MEMBERS: Final[Mapping[str, Check]] = {
 _NEW: Final[Mapping[str, Check]] = {**_MEMBERS, "external_id": IDENTITY["id"]}
 _METRICS: Final = """
 LEFT JOIN LATERAL (
-    SELECT count(*) AS total_requests, coalesce(sum((r.usage->>'total_tokens')::bigint), 0)::bigint AS total_tokens,
-           coalesce(sum(r.cost), 0)::float8 AS total_cost,
-           coalesce(avg((r.status = 'failed')::int), 0)::float8 AS error_rate
-      FROM responses r WHERE r.project_id = i.project_id AND r.identity_id = i.id AND r.parent_id IS NULL) m ON %(wanted)s"""
+    SELECT count(*) AS total_requests, coalesce(sum((one.usage->>'total_tokens')::bigint), 0)::bigint AS total_tokens,
+           coalesce(sum(one.cost), 0)::float8 AS total_cost,
+           coalesce(avg((one.status = 'failed')::int), 0)::float8 AS error_rate,
+           extract(epoch FROM max(coalesce(one.finished_at, one.started_at)))::float8 AS last_active_at
+      FROM (SELECT r.usage, r.cost, r.status, r.created_at AS started_at, r.finished_at FROM responses r
+             WHERE r.project_id = i.project_id AND r.identity_id = i.id AND r.parent_id IS NULL
+             UNION ALL
+            SELECT c.usage, c.cost, c.status, c.started_at, c.finished_at FROM router_calls c
+             WHERE c.project_id = i.project_id AND c.identity_id = i.id) one) m ON %(wanted)s"""
 _SELECT: Final = sql.SQL("SELECT i.*, {} AS metrics FROM identities i {}")
 
 
@@ -110,7 +115,7 @@ async def update(request: Request, project_id: ProjectId, identity_id: str) -> R
 
 @router.delete("/v2/identities/{identity_id:path}")
 async def delete(request: Request, project_id: ProjectId, identity_id: str) -> Response:
-    """Delete the record; responses keep the id that they were attributed to."""
+    """Delete the record; responses and calls keep the id that they were attributed to."""
     desk: Desk = request.state.desk
     async with db.connection(desk.pool) as session:
         gone = await session.execute(

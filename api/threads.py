@@ -1,4 +1,4 @@
-"""`/v2/threads`: responses under one label, read as a conversation, with what they took and cost."""
+"""`/v2/threads`: responses under one label, read as a conversation, with what they and router calls took and cost."""
 
 from typing import Any, Final
 
@@ -20,18 +20,33 @@ router = APIRouter()
 
 _TOTALS: Final = """
 LEFT JOIN LATERAL (
-    SELECT count(*) AS responses_count, coalesce(sum((r.usage->>'input_tokens')::bigint), 0)::bigint AS input_tokens,
-           coalesce(sum((r.usage->>'output_tokens')::bigint), 0)::bigint AS output_tokens,
-           coalesce(sum((r.usage->>'total_tokens')::bigint), 0)::bigint AS total_tokens, sum(r.cost)::float8 AS total_cost,
-           extract(epoch FROM min(r.created_at))::float8 AS started_at,
-           extract(epoch FROM max(coalesce(r.finished_at, r.created_at)))::float8 AS last_active_at,
-           coalesce(sum(extract(epoch FROM coalesce(r.finished_at, now()) - r.created_at)), 0)::float8 AS duration,
-           array_remove(array_agg(DISTINCT r.identity_id), NULL) AS identities,
-           array_remove(array_agg(DISTINCT r.agent), NULL) AS agents
-      FROM responses r WHERE r.project_id = t.project_id AND r.thread_id = t.id AND r.parent_id IS NULL AND r.store
-           AND r.deleted_at IS NULL) s ON true"""
+    SELECT count(*) FILTER (WHERE NOT one.routed) AS responses_count, count(*) FILTER (WHERE one.routed) AS calls_count,
+           coalesce(sum((one.usage->>'input_tokens')::bigint), 0)::bigint AS input_tokens,
+           coalesce(sum((one.usage->>'output_tokens')::bigint), 0)::bigint AS output_tokens,
+           coalesce(sum((one.usage->>'total_tokens')::bigint), 0)::bigint AS total_tokens, sum(one.cost)::float8 AS total_cost,
+           coalesce(avg((one.status = 'failed')::int), 0)::float8 AS error_rate,
+           extract(epoch FROM min(one.started_at))::float8 AS started_at,
+           extract(epoch FROM max(coalesce(one.finished_at, one.started_at)))::float8 AS last_active_at,
+           coalesce(sum(extract(epoch FROM coalesce(one.finished_at, now()) - one.started_at)), 0)::float8 AS duration,
+           array_remove(array_agg(DISTINCT one.identity_id), NULL) AS identities,
+           array_remove(array_agg(DISTINCT one.agent), NULL) AS agents
+      FROM (SELECT false AS routed, r.usage, r.cost, r.status, r.created_at AS started_at, r.finished_at, r.identity_id, r.agent
+              FROM responses r
+             WHERE r.project_id = t.project_id AND r.thread_id = t.id AND r.parent_id IS NULL AND r.store
+               AND r.deleted_at IS NULL
+             UNION ALL
+            SELECT true, c.usage, c.cost, c.status, c.started_at, c.finished_at, c.identity_id, NULL
+              FROM router_calls c WHERE c.project_id = t.project_id AND c.thread_id = t.id) one) s ON true"""
 """What a delegated response took is in its parent's numbers already."""
 _SELECT: Final = sql.SQL(f"SELECT t.id, t.tags, t.created_at, t.updated_at, to_jsonb(s) AS totals FROM threads t {_TOTALS}")
+_CALLS: Final = """
+SELECT count(*) AS count, count(*) FILTER (WHERE status = 'failed') AS errors,
+       coalesce(sum((usage->>'input_tokens')::bigint), 0)::bigint AS input_tokens,
+       coalesce(sum((usage->>'output_tokens')::bigint), 0)::bigint AS output_tokens,
+       coalesce(sum((usage->>'total_tokens')::bigint), 0)::bigint AS total_tokens, sum(cost)::float8 AS total_cost,
+       extract(epoch FROM min(started_at))::float8 AS started_at,
+       extract(epoch FROM max(finished_at))::float8 AS last_active_at
+  FROM router_calls WHERE project_id = %s AND thread_id = %s"""
 _RESPONSES: Final = sql.SQL("""
 SELECT r.id, r.status, r.model, r.agent, r.identity_id AS identity, r.usage, r.error, r.incomplete_details,
        extract(epoch FROM r.created_at)::float8 AS created_at, extract(epoch FROM r.finished_at)::float8 AS finished_at,
@@ -71,7 +86,10 @@ async def threads(request: Request, project_id: ProjectId) -> Response:
 
 @router.get("/v2/threads/{thread_id:path}")
 async def thread(request: Request, project_id: ProjectId, thread_id: str) -> Response:
-    """Show a thread and a page of its responses, oldest first unless asked otherwise, each with what was said."""
+    """Show a thread and a page of its responses, oldest first unless asked otherwise, each with what was said.
+
+    Of router calls there are only sums, as nothing is kept of what they said.
+    """
     desk: Desk = request.state.desk
     pairs = request.query_params.multi_items()
     page = query.page([("order", "asc"), ("limit", "100"), *pairs])
@@ -84,7 +102,8 @@ async def thread(request: Request, project_id: ProjectId, thread_id: str) -> Res
     async with db.connection(desk.pool) as session:
         found = await _find(session, project_id, thread_id)
         rows, more = await paged(session, _RESPONSES, conditions, page, table="responses", alias="r")
-    return json_reply({**_shown(found), "responses": {"object": "list", "data": rows, "has_more": more}})
+        calls = await _calls(session, project_id, thread_id)
+    return json_reply({**_shown(found), "calls": calls, "responses": {"object": "list", "data": rows, "has_more": more}})
 
 
 async def _find(session: Session, project_id: str, thread_id: str) -> dict[str, Any]:
@@ -100,8 +119,14 @@ async def _find(session: Session, project_id: str, thread_id: str) -> dict[str, 
     return row
 
 
+async def _calls(session: Session, project_id: str, thread_id: str) -> Json | None:
+    """Sum up a thread's router calls."""
+    async with session.cursor(row_factory=dict_row) as cursor:
+        return await (await cursor.execute(_CALLS, (project_id, thread_id))).fetchone()
+
+
 def _shown(row: dict[str, Any]) -> Json:
-    """Render a row. Times are Unix seconds, the duration is the sum of the responses' own, the cost is in USD."""
+    """Render a row. Times are Unix seconds, the duration is the sum of each one's own, the cost is in USD."""
     return {
         "object": "thread",
         "id": row["id"],

@@ -6,6 +6,7 @@ The sentences and codes are the ones that OpenAI's clients and their users know.
 
 import re
 from collections.abc import Callable, Collection, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final, TypeAlias
 
 from shared.errors import InvalidRequest
@@ -18,6 +19,9 @@ MAX_TEXT: Final = 10_485_760
 
 MAX_ELEMENTS: Final = 100_000
 """Elements that one list may hold, where nothing smaller is said."""
+
+YEARS: Final = range(1000, 9000)
+"""In these a time can be shifted, shown and stored without leaving what Python and Postgres know."""
 
 _KINDS: Final[Mapping[type, str]] = {
     type(None): "null",
@@ -215,3 +219,20 @@ def _distance(one: str, other: str) -> int:
             current.append(min(previous[column] + 1, current[-1] + 1, previous[column - 1] + (left != right)))
         previous = current
     return previous[-1]
+
+
+def instant(value: Any, path: str) -> datetime:
+    """Take Unix seconds, or a time in ISO 8601; without a zone it is UTC."""
+    try:
+        read = datetime.fromtimestamp(value, UTC) if type(value) in {int, float} else datetime.fromisoformat(value)
+    except (TypeError, ValueError, OverflowError, OSError):
+        raise _no_time(path) from None
+    if read.year not in YEARS:
+        raise _no_time(path)
+    return read if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def _no_time(path: str) -> InvalidRequest:
+    return InvalidRequest(
+        f"Invalid '{path}': expected a time such as '2026-01-31T12:00:00Z', or Unix seconds.", param=path, code="invalid_value"
+    )

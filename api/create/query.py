@@ -6,6 +6,7 @@ left alone, as proxies and SDKs add their own.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final, Literal, TypeAlias, cast
 
 from api.create import check
@@ -95,6 +96,14 @@ def seconds(pairs: Pairs, name: str, *, high: float) -> float | None:
     except ValueError:
         raise check.wrong_type(value, name, "a decimal") from None
     return check.number(number, name, low=0, high=high)
+
+
+def instant(pairs: Pairs, name: str) -> datetime | None:
+    """Read a time: Unix seconds, or ISO 8601."""
+    value = _last(pairs, name)
+    if not value:
+        return None
+    return check.instant(float(value) if value.replace(".", "", 1).isdecimal() else value, name)
 
 
 def metadata(pairs: Pairs) -> dict[str, str]:
