@@ -14,7 +14,8 @@ from api import approvals, catalogue, health, identities, journal, listing, repo
 from api.agents import routes as agents
 from api.desk import open_desk
 from api.replies import json_reply
-from api.router.routes import routes as router_calls
+from api.router import calls
+from api.router.routes import routes as router_routes
 from api.saved_tools import routes as saved_tools
 from api.trace import Trace
 from shared.errors import InvalidRequest, MethodNotAllowed, NotFound, RondoError, TooLarge
@@ -33,9 +34,11 @@ def make_app(settings: Settings) -> ASGIApp:
 
     # Bodies are checked by api/create, so FastAPI has no schema of them, and would publish pages that say nothing.
     app = FastAPI(lifespan=lifespan, redirect_slashes=False, openapi_url=None)
-    app.router.routes.extend(router_calls())
+    app.router.routes.extend(router_routes())
     for module in (listing, journal, responses, approvals, identities, threads, reporting, catalogue, health):
         app.include_router(module.router)
+    for prefix in ("/v2", "/v3"):
+        app.include_router(calls.router, prefix=prefix)
     for prefix in ("/v1", "/v2"):
         app.include_router(agents.router, prefix=prefix)
         app.include_router(saved_tools.router, prefix=prefix)

@@ -12,23 +12,34 @@ from shared.errors import InvalidRequest
 
 
 async def paged(
-    session: Session, select: sql.Composable, conditions: Sequence[sql.Composable], page: Page, *, table: str, alias: str
+    session: Session,
+    select: sql.Composable,
+    conditions: Sequence[sql.Composable],
+    page: Page,
+    *,
+    table: str,
+    alias: str,
+    began: str = "created_at",
 ) -> tuple[list[dict[str, Any]], bool]:
     """Read a page of `SELECT … FROM table alias`, and whether there is more beyond it. Raises InvalidRequest for a cursor.
 
-    The table needs the columns id and created_at; the first condition must name the project.
+    The table needs the columns id and `began`, which order it; the first condition must name the project.
     """
-    place = sql.SQL("({0}.created_at, {0}.id)").format(sql.Identifier(alias))
+    since, row_id = sql.Identifier(alias, began), sql.Identifier(alias, "id")
     descending = (page.order == "desc") != bool(page.before)
     wanted = list(conditions)
     if cursor_id := page.after or page.before:
-        edge = await _edge(session, cursor_id, conditions, table=table, alias=alias, name="after" if page.after else "before")
-        wanted.append(sql.SQL("{} < {}" if descending else "{} > {}").format(place, edge))
-    direction = sql.SQL("DESC" if descending else "ASC")
-    statement = sql.SQL("{} WHERE {} ORDER BY {alias}.created_at {way}, {alias}.id {way} LIMIT {most}").format(
+        source = sql.SQL("{} {}").format(sql.Identifier(table), sql.Identifier(alias))
+        own = sql.SQL("SELECT {} FROM {} WHERE {} = {} AND {}").format(
+            since, source, row_id, sql.Literal(cursor_id), conditions[0]
+        )
+        edge = await _edge(session, own, cursor_id, name="after" if page.after else "before")
+        wanted.append(sql.SQL("({}, {}) {} {}").format(since, row_id, sql.SQL("<" if descending else ">"), edge))
+    statement = sql.SQL("{} WHERE {} ORDER BY {since} {way}, {row_id} {way} LIMIT {most}").format(
         *(select, sql.SQL(" AND ").join(wanted)),
-        alias=sql.Identifier(alias),
-        way=direction,
+        since=since,
+        row_id=row_id,
+        way=sql.SQL("DESC" if descending else "ASC"),
         most=sql.Literal(page.limit + 1),
     )
     async with session.cursor(row_factory=dict_row) as cursor:
@@ -38,13 +49,8 @@ async def paged(
     return (rows[::-1] if page.before else rows), more
 
 
-async def _edge(
-    session: Session, cursor_id: str, conditions: Sequence[sql.Composable], *, table: str, alias: str, name: str
-) -> sql.Composable:
+async def _edge(session: Session, statement: sql.Composed, cursor_id: str, *, name: str) -> sql.Composable:
     """Find a cursor's place in the order: of any row of the project, whether the list's filters let it through or not."""
-    statement = sql.SQL("SELECT {0}.created_at FROM {1} {0} WHERE {0}.id = {2} AND {3}").format(
-        sql.Identifier(alias), sql.Identifier(table), sql.Literal(cursor_id), conditions[0]
-    )
     row = await (await session.execute(statement)).fetchone()
     if row is None:
         raise InvalidRequest(f"No object with id '{cursor_id}' is in this list.", param=name, code="invalid_value")
