@@ -47,19 +47,6 @@ class Policy:
     cache_ttl: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
-    """What a request says of its policy. None is not said: then its agent decides, or else the server."""
-
-    first: str | None = None
-    """The model that a balancer drew."""
-    fallbacks: tuple[str, ...] | None = None
-    retry: Json | None = None
-    """`count`: retries of each model; `on_codes`."""
-    call_timeout: float | None = None
-    cache_ttl: int | None = None
-
-
 @dataclass(frozen=True, slots=True)
 class Again:
     """The same model is asked again, after so many seconds."""

@@ -5,7 +5,7 @@ from functools import partial
 from typing import Any, Final
 
 from agents.models.providers import Providers, UnknownModel
-from api.create import check, text, tools
+from api.create import check, routing, text, tools
 from api.create.check import Check
 from shared.errors import InvalidRequest
 from shared.items import Json
@@ -113,11 +113,6 @@ _ELSEWHERE: Final[Mapping[str, Check]] = {
 }
 """What is known, and would have no effect here."""
 
-_RETRY: Final[Mapping[str, Check]] = {
-    "count": partial(check.integer, low=1, high=5),
-    "on_codes": partial(check.array, of=partial(check.integer, low=100, high=599), most=64, expected="an array of integers"),
-}
-
 
 def _parameters(value: Any, path: str) -> Json:
     """Take what a model can be told; what would have no effect is refused unless it is empty."""
@@ -128,5 +123,5 @@ def _parameters(value: Any, path: str) -> Json:
 _MODEL: Final[Mapping[str, Check]] = {
     "id": check.string,
     "parameters": _parameters,
-    "retry": partial(check.record, members=_RETRY),
+    "retry": routing.CHECKS["retry"],
 }

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from agents import policy
-from agents.policy import Policy, Wish
+from agents.policy import Policy
 from api.create import check
 from api.create.check import Check
 from shared.errors import InvalidRequest
@@ -79,28 +79,19 @@ def named(given: Json) -> Iterator[tuple[str, str]]:
         yield f"fallbacks[{index}].model", one["model"]
 
 
-def wish_of(given: Json, *, draw: Callable[[], float] = random.random) -> Wish:
-    """Read what checked members say. The balancer draws one model for this call; only fallbacks stand in for it."""
+def policy_of(given: Json, model: str, *, draw: Callable[[], float] = random.random) -> Policy:
+    """Make the policy of a call that asks for `model` and has these checked members; nothing said, nothing is retried.
+
+    The balancer draws one model for this call, in place of `model`. Only fallbacks stand in for it.
+    """
     balanced = (given.get("load_balancer") or {}).get("models")
-    fallbacks = given.get("fallbacks")
+    first = policy.pick(tuple((one["model"], one["weight"]) for one in balanced), draw=draw()) if balanced else model
     timeout = given.get("timeout")
     cache = given.get("cache")
-    return Wish(
-        first=policy.pick(tuple((one["model"], one["weight"]) for one in balanced), draw=draw()) if balanced else None,
-        fallbacks=None if fallbacks is None else tuple(one["model"] for one in fallbacks),
-        retry=given.get("retry"),
+    return Policy(
+        models=policy.order(first, tuple(one["model"] for one in given.get("fallbacks") or ())),
+        attempts=policy.attempts(given.get("retry"), otherwise=1),
+        on_codes=policy.codes(given.get("retry")),
         call_timeout=None if timeout is None else timeout["call_timeout"] / 1000,
         cache_ttl=None if cache is None else cache.get("ttl", CACHED_FOR),
-    )
-
-
-def policy_of(given: Json, model: str, *, draw: Callable[[], float] = random.random) -> Policy:
-    """Make the policy of a call that asks for `model` and has these checked members; nothing said, nothing is retried."""
-    wish = wish_of(given, draw=draw)
-    return Policy(
-        models=policy.order(wish.first or model, wish.fallbacks or ()),
-        attempts=policy.attempts(wish.retry, otherwise=1),
-        on_codes=policy.codes(wish.retry),
-        call_timeout=wish.call_timeout,
-        cache_ttl=wish.cache_ttl,
     )

@@ -37,6 +37,8 @@ class Envelope:
 
     model: str
     policy: Policy
+    named: tuple[tuple[str, str], ...]
+    """Every model that may be asked, though another be drawn, after where it stands: `fallbacks[0].model`."""
     body: Json
     """The provider's part, its templates rendered; without `model`."""
     identity: Json | None
@@ -70,6 +72,7 @@ def read(body: Json, *, endpoint: Endpoint, headers: Headers, identity_id: str |
     return Envelope(
         model=model,
         policy=routing.policy_of(own, model),
+        named=(("model", model), *routing.named(own)),
         body=left,
         identity=own.get("identity") or ({"id": identity_id} if identity_id else None),
         thread=own.get("thread"),

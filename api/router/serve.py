@@ -60,8 +60,7 @@ async def serve(request: Request, endpoint: Endpoint, body: Json, files: tuple[U
 
 def _check_models(desk: Desk, wanted: Envelope, endpoint: Endpoint) -> None:
     """Refuse models that nobody has, and an endpoint that a provider lacks, before anything is sent."""
-    for model in wanted.policy.models:
-        param = "model" if model == wanted.model else "fallbacks"
+    for param, model in wanted.named:
         try:
             endpoints = desk.providers.endpoints_of(model)
         except UnknownModel as error:
