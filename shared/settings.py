@@ -68,6 +68,11 @@ class Settings:
     search_api_key: str = field(default="", repr=False)
     search_url: str = ""
     """Where the backend is, if not at its usual address."""
+    metrics_port: int = 0
+    """Where each process serves its numbers to Prometheus, without a key; 0: nowhere."""
+    metrics_host: str = "127.0.0.1"
+    trace_content: bool = False
+    """Whether spans hold what was said: messages, arguments and results of tools, without secrets."""
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str] = os.environ) -> Self:
@@ -96,6 +101,8 @@ def _convert(variable: str, raw: str, kind: type) -> Any:
     """Turn a variable's text into its field's type."""
     if kind is tuple:
         return tuple(part.strip() for part in raw.split(",") if part.strip())
+    if kind is bool:
+        return _switch(variable, raw)
     try:
         value = kind(raw)
     except ValueError:
@@ -103,6 +110,12 @@ def _convert(variable: str, raw: str, kind: type) -> Any:
     if kind in {int, float} and not 0 <= value < inf:
         raise SettingError(f"{variable} must be {_NAMES[kind]} from 0 on, but is {raw!r}.")
     return value
+
+
+def _switch(variable: str, raw: str) -> bool:
+    if raw.lower() not in {"true", "false"}:
+        raise SettingError(f"{variable} must be true or false, but is {raw!r}.")
+    return raw.lower() == "true"
 
 
 _NAMES: dict[type, str] = {int: "a whole number", float: "a number", Path: "a path"}

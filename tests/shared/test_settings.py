@@ -18,8 +18,8 @@ def test_a_blank_variable_is_no_value() -> None:
 
 
 def test_every_field_is_read_as_its_type() -> None:
-    texts: dict[type, str] = {int: "7", float: "2.5", str: "text", Path: "/a/b", tuple: "a, b"}
-    values: dict[type, object] = {int: 7, float: 2.5, str: "text", Path: Path("/a/b"), tuple: ("a", "b")}
+    texts: dict[type, str] = {int: "7", float: "2.5", str: "text", bool: "true", Path: "/a/b", tuple: "a, b"}
+    values: dict[type, object] = {int: 7, float: 2.5, str: "text", bool: True, Path: Path("/a/b"), tuple: ("a", "b")}
     for field in fields(Settings):
         kind = Path if field.default is None else type(field.default)
         variable = field.name.upper() if field.name in {"database_url", "redis_url"} else f"RONDO_{field.name.upper()}"
@@ -32,6 +32,7 @@ def test_every_field_is_read_as_its_type() -> None:
         ("RONDO_MAX_CLAIMS", "three", "RONDO_MAX_CLAIMS must be a whole number, but is 'three'."),
         ("RONDO_MAX_CLAIMS", "2.5", "RONDO_MAX_CLAIMS must be a whole number, but is '2.5'."),
         ("RONDO_LEASE", "long", "RONDO_LEASE must be a number, but is 'long'."),
+        ("RONDO_TRACE_CONTENT", "perhaps", "RONDO_TRACE_CONTENT must be true or false, but is 'perhaps'."),
     ],
 )
 def test_a_value_that_does_not_fit_is_refused_in_one_sentence(variable: str, raw: str, sentence: str) -> None:
