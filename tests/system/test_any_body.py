@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from api.reporting import DIMENSIONS, METRICS
+from api.reporting import DIMENSIONS
+from api.sources import METRICS
 from shared.items import Json
 from tests.api.test_create_anything import texts, values
 
@@ -35,7 +36,7 @@ def filters(words: tuple[str, ...]) -> st.SearchStrategy[Any]:
 
 reports = some(
     group_by=st.lists(st.sampled_from(DIMENSIONS), max_size=4) | near,
-    metrics=st.lists(st.sampled_from(METRICS), max_size=3) | near,
+    metrics=st.lists(st.sampled_from(tuple(METRICS)), max_size=3) | near,
     filters=filters(DIMENSIONS),
     limit=st.integers(-1, 6000) | near,
     **{"from": dates | near, "to": dates | near},
@@ -51,7 +52,7 @@ identities = some(
 decisions = some(approve=st.booleans() | near, reason=near, other=near)
 queries = some(
     **dict.fromkeys(
-        ("limit", "after", "before", "order", "status", "search", "tags", "tags[]", "identity", "agent"), texts | ids
+        ("limit", "after", "before", "order", "status", "search", "tags", "tags[]", "identity", "agent", "since"), texts | ids
     ),
     include_metrics=st.sampled_from(["true", "1", "no"]),
 )
@@ -87,6 +88,6 @@ def test_any_decision_is_made_or_refused(http: httpx2.Client, body: Any, name: s
 @MANY
 @given(query=queries)
 @example(query={"tags": "\0"})
-@pytest.mark.parametrize("path", ["/v1/approvals", "/v2/identities", "/v2/threads"])
+@pytest.mark.parametrize("path", ["/v1/approvals", "/v2/identities", "/v2/threads", "/v2/router/calls"])
 def test_any_list_is_given_or_refused(http: httpx2.Client, path: str, query: dict[str, str]) -> None:
     held(http.get(path, params=query))
