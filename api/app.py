@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from os import environ
 from typing import Any
 
 import structlog
@@ -18,6 +19,7 @@ from api.router import calls
 from api.router.routes import routes as router_routes
 from api.saved_tools import routes as saved_tools
 from api.trace import Trace
+from shared import metrics, telemetry
 from shared.errors import InvalidRequest, MethodNotAllowed, NotFound, RondoError, TooLarge
 from shared.settings import Settings
 
@@ -29,7 +31,12 @@ def make_app(settings: Settings) -> ASGIApp:
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[dict[str, Any]]:
-        async with open_desk(settings) as desk:
+        async with (
+            telemetry.exporting("rondo-api", environ, content=settings.trace_content),
+            metrics.serving(host=settings.metrics_host, port=settings.metrics_port),
+            open_desk(settings) as desk,
+        ):
+            metrics.followers(desk.mailroom.followed)
             yield {"desk": desk}
 
     # Bodies are checked by api/create, so FastAPI has no schema of them, and would publish pages that say nothing.

@@ -105,6 +105,10 @@ class Mailroom:
                 log.warning("mailroom_waits_for_redis")
                 await asyncio.sleep(0.5)
 
+    def followed(self) -> int:
+        """Count the channels that somebody follows."""
+        return len(self._boxes)
+
     async def subscribe(self, response_id: str) -> Mailbox:
         """Make a mailbox that receives everything published on the response's channel from now on; `leave` ends it."""
         name = bus.channel(response_id)

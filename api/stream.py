@@ -8,6 +8,7 @@ from typing import Final, Protocol
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
+from shared import metrics
 from shared.frames import DONE, Page
 
 HEADERS: Final = {
@@ -46,7 +47,8 @@ class EventStream(Response):
         sending = asyncio.ensure_future(self._send_pages(send))
         leaving = asyncio.ensure_future(gone(receive))
         try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            with metrics.stream("response"):
+                await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             if not sending.done():
                 self._on_drop()

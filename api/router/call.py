@@ -14,6 +14,7 @@ from api.desk import Desk
 from api.keys import Holder
 from api.limits import Admission
 from api.router.envelope import Envelope
+from api.router.observed import Watch
 from api.router.recorder import Record
 from shared import ids
 from shared.errors import RondoError
@@ -39,6 +40,7 @@ class Call:
         self._endpoint = endpoint
         self._admission = admission
         self._attempts: list[Attempt] = []
+        self._watch = Watch(self.id, endpoint, envelope)
         self._answered_by: str | None = None
         self._usage: Usage | None = None
         self._cost: Cost | None = None
@@ -50,6 +52,7 @@ class Call:
     def note(self, attempt: Attempt) -> None:
         """Note an attempt that is over, or whose answer has begun."""
         self._attempts.append(attempt)
+        self._watch.attempt(attempt)
 
     @property
     def model(self) -> str:
@@ -89,32 +92,32 @@ class Call:
         usage = None if self._usage is None else accounting.wire(self._usage, cost=self._cost)
         cost = Decimal(0) if self.cache == "hit" else None if self._cost is None else self._cost.total
         self._admission.settle(self._usage.input + self._usage.output if self._usage else 0, cost)
-        self._desk.recorder.note(
-            Record(
-                id=self.id,
-                project_id=self._holder.project_id,
-                api_key_id=self._holder.key_id,
-                endpoint=self._endpoint,
-                model=self.envelope.model,
-                answered_by=self._answered_by,
-                status=outcome,
-                http_status=http_status,
-                error=error,
-                stream=bool(self.envelope.body.get("stream")),
-                cache=self.cache,
-                attempts=[_shown(attempt) for attempt in self._attempts],
-                usage=usage,
-                cost=cost,
-                first_token_ms=None if self._first_token is None else round(self._first_token * 1000),
-                identity=self.envelope.identity,
-                thread=self.envelope.thread,
-                name=self.envelope.name,
-                tags=self.envelope.tags,
-                metadata=self.envelope.metadata,
-                started_at=self._started_at,
-                finished_at=datetime.now(UTC),
-            )
+        record = Record(
+            id=self.id,
+            project_id=self._holder.project_id,
+            api_key_id=self._holder.key_id,
+            endpoint=self._endpoint,
+            model=self.envelope.model,
+            answered_by=self._answered_by,
+            status=outcome,
+            http_status=http_status,
+            error=error,
+            stream=bool(self.envelope.body.get("stream")),
+            cache=self.cache,
+            attempts=[_shown(attempt) for attempt in self._attempts],
+            usage=usage,
+            cost=cost,
+            first_token_ms=None if self._first_token is None else round(self._first_token * 1000),
+            identity=self.envelope.identity,
+            thread=self.envelope.thread,
+            name=self.envelope.name,
+            tags=self.envelope.tags,
+            metadata=self.envelope.metadata,
+            started_at=self._started_at,
+            finished_at=datetime.now(UTC),
         )
+        self._desk.recorder.note(record)
+        self._watch.end(record, self._usage)
 
     def fail(self, error: RondoError | ModelError) -> None:
         """End as failed."""

@@ -15,6 +15,7 @@ from agents.models.upstream import EVENTS, Answer, Endpoint
 from api.router.call import CLIENT_GONE, Call
 from api.router.failures import body_of
 from api.stream import gone
+from shared import metrics
 from shared.items import Json
 
 _USAGE: Final = re.compile(rb'"(?:usage|x_groq)" ?: ?\{')
@@ -44,7 +45,8 @@ class Streamed(Response):
         sending = asyncio.ensure_future(self._send(send))
         leaving = asyncio.ensure_future(gone(receive))
         try:
-            await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
+            with metrics.stream("router"):
+                await asyncio.wait({sending, leaving}, return_when=asyncio.FIRST_COMPLETED)
         finally:
             leaving.cancel()
             sending.cancel()
