@@ -7,7 +7,7 @@ import orjson
 
 from shared.items import Json
 
-_ABOUT: Final = frozenset({"user", "safety_identifier", "metadata", "store", "prompt_cache_key", "prompt_cache_retention"})
+ABOUT: Final = frozenset({"user", "safety_identifier", "metadata", "store", "prompt_cache_key", "prompt_cache_retention"})
 """Members that say who asks, and do not change what is answered."""
 
 
@@ -16,6 +16,6 @@ def key(project_id: str, endpoint: str, body: Json) -> str:
 
     The order of members does not matter. No two projects have a fingerprint in common.
     """
-    told = {name: value for name, value in body.items() if name not in _ABOUT}
+    told = {name: value for name, value in body.items() if name not in ABOUT}
     packed = orjson.dumps([project_id, endpoint, told], option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(packed).hexdigest()

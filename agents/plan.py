@@ -23,7 +23,11 @@ class Plan:
     models: list[str] = field(default_factory=list)
     """`provider/model`, the first choice first; empty: what the response was asked of."""
     retry: Json = field(default_factory=dict)
-    """`count`: attempts with each model; `on_codes`: the provider's HTTP statuses that are worth another one."""
+    """`count`: how often each model is asked again; `on_codes`: the provider's HTTP statuses that are worth it."""
+    call_timeout: float | None = None
+    """Seconds until a model call must have begun."""
+    cache_ttl: int | None = None
+    """Seconds for which a turn may be taken from memory that was taken in exactly the same way; None: never."""
     max_iterations: int = 25
     """Model calls."""
     max_cost: float | None = None

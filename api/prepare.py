@@ -3,7 +3,7 @@
 import hashlib
 import time
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from agents import resolve, secrets, specs
@@ -13,7 +13,7 @@ from agents.resolve import Asked, Resolved
 from agents.secrets import Secrets
 from agents.words import Unresolvable
 from api import context
-from api.create import tools
+from api.create import routing, tools
 from api.create.request import CreateRequest
 from api.create.tools import HOSTED
 from api.desk import Desk
@@ -54,9 +54,12 @@ async def prepare(desk: Desk, project_id: str, wanted: CreateRequest, *, key: st
         raise InvalidRequest(f"The Idempotency-Key header must hold 1 to {MAX_KEY} characters.", code="invalid_value")
     if wanted.agent is None:
         _require_model(desk, wanted.model, "model")
+    for param, model in routing.named(wanted.routing):
+        _require_model(desk, model, param)
     found = await _look_up(desk, project_id, wanted) if _refers(wanted) else NOTHING
     kept = Secrets(found.texts)
     made = _resolve(wanted, found, kept)
+    made = replace(made, plan=_routed(made.plan, wanted))
     _check_tools(desk, made, wanted.tools)
     _check_choice(desk, made, wanted)
     return NewResponse(
@@ -139,6 +142,22 @@ def _resolve(wanted: CreateRequest, found: Found, kept: Secrets) -> Resolved:
         )
     except Unresolvable as error:
         raise InvalidRequest(error.message, param=error.param, code=error.code) from None
+
+
+def _routed(plan: Plan, wanted: CreateRequest) -> Plan:
+    """Let the request say which models may answer, and how; what it does not say is the agent's."""
+    if not wanted.routing:
+        return plan
+    own = plan.models or [wanted.model]
+    policy = routing.policy_of(wanted.routing, own[0])
+    others = policy.models[1:] if "fallbacks" in wanted.routing else own[1:]
+    return replace(
+        plan,
+        models=list(dict.fromkeys((policy.models[0], *others))),
+        retry=wanted.routing.get("retry", plan.retry),
+        call_timeout=policy.call_timeout,
+        cache_ttl=policy.cache_ttl,
+    )
 
 
 def _given(wanted: CreateRequest) -> dict[str, Any]:

@@ -9,8 +9,10 @@ import structlog
 
 from agents import costs
 from agents.mcp import listing
-from agents.models.base import ModelError, Sampling
+from agents.models.base import Model, ModelError, Sampling
+from agents.models.hurried import Hurried
 from agents.models.providers import UnknownModel
+from agents.models.remembering import Remembering
 from agents.plan import Plan
 from agents.scrub import Guarded, Scrubber
 from agents.step import take
@@ -114,9 +116,20 @@ async def _take(runtime: Runtime, run: Run, events: EventLog, opened: Opened) ->
     except UnknownModel as error:
         unknown = ModelError("model_not_found", str(error))
         raise StepFailed(unknown, next_output_index=run.next_output_index) from error
+    model = _as_planned(runtime, run, model)
     guarded = Guarded(model, opened.scrubber) if opened.scrubber else model
     discover = partial(_discover, runtime, run.plan, opened)
     return await take(_turn(runtime, run, name), guarded, events.emit, discover=discover)
+
+
+def _as_planned(runtime: Runtime, run: Run, model: Model) -> Model:
+    """Put the plan's patience and memory before a model. Turns in which secrets are in play are not remembered."""
+    plan = run.plan
+    if plan.call_timeout is not None:
+        model = Hurried(model, plan.call_timeout)
+    if plan.cache_ttl is not None and not plan.secrets:
+        model = Remembering(model, runtime.answers, owner=run.project_id, asked=run.asked, ttl=plan.cache_ttl)
+    return model
 
 
 async def _discover(runtime: Runtime, plan: Plan, opened: Opened, spec: Json) -> Item:

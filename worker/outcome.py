@@ -1,11 +1,13 @@
 """What came of an attempt, as the one value that a commit writes."""
 
+import math
 import random
 from dataclasses import replace
 from typing import Final, assert_never
 
-from agents import accounting, costs
+from agents import accounting, costs, policy
 from agents.models.base import ModelError
+from agents.policy import Again, Elsewhere, GiveUp, Policy
 from agents.turn import AwaitClient, Continue, Finish, Outcome, RunTools, StepFailed
 from shared import fold, frames
 from shared.frames import EventLog
@@ -14,20 +16,7 @@ from shared.status import Phase, Status
 from worker.store import Commit, Run
 
 ATTEMPTS: Final = 3
-"""How often a step is tried with each model when the provider fails in a way that may pass, if the plan says nothing else."""
-
-ELSEWHERE: Final = frozenset(
-    {
-        "insufficient_quota",
-        "model_not_found",
-        "provider_authentication",
-        "provider_protocol",
-        "provider_timeout",
-        "provider_unavailable",
-        "rate_limit_exceeded",
-    }
-)
-"""Failures that another model may not have; the others are about what it would be asked."""
+"""How often a step is tried with each model when the provider fails in a way that may pass, if nothing is said of retries."""
 
 
 def of_turn(run: Run, outcome: Outcome) -> Commit:
@@ -69,16 +58,26 @@ def of_turn(run: Run, outcome: Outcome) -> Commit:
 
 
 def of_failure(run: Run, failure: StepFailed) -> Commit:
-    """Sleep and try again if that may help, honouring how long the provider wants; else ask the next model if there is one."""
+    """Sleep and try again if that may help; else ask the next model if there is one."""
     error = _error(failure.error)
-    if _may_pass(run, failure.error) and run.failures + 1 < run.plan.retry.get("count", ATTEMPTS):
-        backoff = 0.5 * 2**run.failures * random.uniform(1, 1.25)
-        return replace(
-            _again(failure, error), phase=Phase.SLEEPING, outcome="retry", sleep=max(backoff, failure.error.retry_after or 0)
-        )
-    if failure.error.code in ELSEWHERE and run.model_index + 1 < len(run.models):
-        return replace(_again(failure, error), outcome="fallback", next_model=True)
-    return failed(run, failure.next_output_index, error)
+    last = run.model_index + 1 >= len(run.models)
+    verdict = policy.after(
+        failure.error, _policy(run), failures=run.failures + 1, last=last, patience=math.inf, random=random.random
+    )
+    match verdict:
+        case Again(wait):
+            return replace(_again(failure, error), phase=Phase.SLEEPING, outcome="retry", sleep=wait)
+        case Elsewhere():
+            return replace(_again(failure, error), outcome="fallback", next_model=True)
+        case GiveUp():
+            return failed(run, failure.next_output_index, error)
+    assert_never(verdict)
+
+
+def _policy(run: Run) -> Policy:
+    """Read off the plan what may be done when a model fails."""
+    retry = run.plan.retry
+    return Policy(models=tuple(run.models), attempts=policy.attempts(retry, otherwise=ATTEMPTS), on_codes=policy.codes(retry))
 
 
 def _again(failure: StepFailed, error: Json) -> Commit:
@@ -91,14 +90,6 @@ def _again(failure: StepFailed, error: Json) -> Commit:
         failed=True,
         step_error=error,
     )
-
-
-def _may_pass(run: Run, error: ModelError) -> bool:
-    """Say whether the same model may do better; the plan's statuses decide where the provider gave one."""
-    worth = run.plan.retry.get("on_codes")
-    if worth is None or error.provider_status is None:
-        return error.retryable
-    return error.provider_status in worth
 
 
 def _error(error: ModelError) -> Json:

@@ -15,6 +15,7 @@ from agents.models.base import Timeouts
 from agents.models.providers import Providers, load
 from agents.tools.box import Toolbox
 from shared import bus, db, ids, tasks
+from shared.answers import Answers
 from shared.frames import EventLog
 from shared.queue import Hints
 from shared.settings import Settings
@@ -50,6 +51,7 @@ class Runtime:
     box: Toolbox
     timeouts: Timeouts
     vault: Vault
+    answers: Answers
     worker_id: str
     responses: dict[str, Lease] = field(default_factory=dict)
     calls: dict[str, Lease] = field(default_factory=dict)
@@ -113,6 +115,7 @@ async def open_runtime(settings: Settings, hints: Hints) -> AsyncIterator[Runtim
                 between_tokens=settings.between_tokens_timeout,
             ),
             vault=Vault.from_settings(settings),
+            answers=Answers(redis),
             worker_id=worker_id,
         )
         loops = [

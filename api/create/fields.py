@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import orjson
 
-from api.create import check, items, text, tools, variables
+from api.create import check, items, routing, text, tools, variables
 from api.create.check import Check
 from shared.errors import InvalidRequest
 from shared.items import Json
@@ -184,6 +184,25 @@ FIELDS: Final[Mapping[str, Field]] = {
         "`text`, `jinja` or `mustache`; with it, or with `variables`, `instructions` and the input's texts are templates.",
         partial(check.choice, allowed=("text", "jinja", "mustache")),
     ),
+    "retry": _used(
+        "`count`: how often a model that fails is asked again (3 if it is not said; 2 without `retry`), "
+        "`on_codes`: the provider's statuses that are worth it.",
+        routing.CHECKS["retry"],
+    ),
+    "fallbacks": _used(
+        "`[{model}]`, asked in this order when one fails; they replace an agent's.", routing.CHECKS["fallbacks"]
+    ),
+    "timeout": _used(
+        "`call_timeout`: milliseconds in which every attempt must begin to be answered.", routing.CHECKS["timeout"]
+    ),
+    "load_balancer": _used(
+        "`weight_based`: one of `models` is drawn by weight, in place of `model`.", routing.CHECKS["load_balancer"]
+    ),
+    "cache": _used(
+        "`exact_match`: a model's turn is taken from memory if it was asked for in exactly the same way within `ttl` seconds; "
+        "never where secrets are in play.",
+        routing.CHECKS["cache"],
+    ),
     "on_disconnect": _used(
         "Whether a client that goes away cancels the response.", partial(check.choice, allowed=("cancel", "continue"))
     ),
@@ -215,11 +234,6 @@ FIELDS: Final[Mapping[str, Field]] = {
     "prompt": _rejected("Stored prompts are not supported. Send 'instructions' and 'input' instead."),
     "context_management": _rejected("Contexts are not compacted. Use 'truncation': 'auto', or shorten the input."),
     "memory": _rejected("Memory stores are not supported."),
-    "fallbacks": _rejected("Requests are not sent to other models yet."),
-    "load_balancer": _rejected("Requests are not spread over models yet."),
-    "retry": _rejected("Provider errors that may pass are retried by a fixed policy, which cannot be changed per request yet."),
-    "timeout": _rejected("Timeouts are set for the server. Use 'limits.max_execution_time' to bound a response."),
-    "cache": _rejected("Answers are not cached."),
     "guardrails": _rejected("Guardrails are not supported, and must not be skipped silently."),
     "plugins": _rejected("Plugins are not supported, and must not be skipped silently."),
     "security": _rejected("Masking is not supported, and must not be skipped silently."),

@@ -9,7 +9,7 @@ import orjson
 from agents import specs
 from agents.models.base import Sampling
 from agents.plan import Engine
-from api.create import check, tools, variables
+from api.create import check, routing, tools, variables
 from api.create.fields import FIELDS, MOVED, Effect
 from shared.errors import InvalidRequest
 from shared.items import Item, Json
@@ -69,6 +69,8 @@ class CreateRequest:
     """The names of the fields that the client gave."""
     tools: list[Json]
     """As they were given: the echo in `body` hides what may be secret."""
+    routing: Json
+    """retry, fallbacks, timeout, load_balancer and cache, as far as they were given."""
     shape: Json
     """What the client said of the answer's shape: tool_choice, parallel_tool_calls, reasoning, truncation, text."""
 
@@ -249,6 +251,7 @@ def _request(values: Json) -> CreateRequest:
         engine=values.get("template_engine"),
         given=frozenset(values),
         tools=values.get("tools", []),
+        routing={name: values[name] for name in routing.CHECKS if name in values},
         shape={
             **{
                 name: values[name]

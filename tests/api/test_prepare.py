@@ -81,6 +81,23 @@ servers = st.fixed_dictionaries(
     },
 )
 tools = st.lists(built_in | servers, max_size=3)
+named = st.sampled_from(["demo/echo", "demo/load", "agent/x", "none/x", ""]) | near
+routing = {
+    "retry": st.fixed_dictionaries(
+        {}, optional={"count": st.integers(0, 6) | near, "on_codes": st.lists(st.integers(99, 600))}
+    ),
+    "fallbacks": st.lists(st.fixed_dictionaries({"model": named}), max_size=3) | near,
+    "timeout": st.fixed_dictionaries({"call_timeout": st.integers(0, 10**7) | near}),
+    "load_balancer": st.fixed_dictionaries(
+        {
+            "type": st.just("weight_based") | near,
+            "models": st.lists(
+                st.fixed_dictionaries({"model": named, "weight": st.floats(allow_nan=False) | near}), max_size=3
+            ),
+        }
+    ),
+    "cache": st.fixed_dictionaries({"type": st.just("exact_match") | near}, optional={"ttl": st.integers(0, 10**6) | near}),
+}
 
 
 def outcome(body: Json) -> NewResponse | RondoError:
@@ -103,6 +120,7 @@ def outcome(body: Json) -> NewResponse | RondoError:
             "limits": limits,
             "tools": tools,
             "tool_choice": st.sampled_from(["auto", "required", "none"]) | values,
+            **routing,
         },
     )
 )
@@ -115,6 +133,24 @@ def test_any_request_becomes_a_plan_that_can_be_stored_or_an_error_about_a_place
         assert isinstance(got, NewResponse)
         assert Plan.load(orjson.loads(orjson.dumps(got.request))).dump() == got.request
         orjson.dumps(created(got))
+
+
+def test_what_a_request_says_of_its_models_is_in_its_plan() -> None:
+    said: Json = {
+        "retry": {"count": 2, "on_codes": [503]},
+        "fallbacks": [{"model": "demo/load"}, {"model": "demo/echo"}],
+        "timeout": {"call_timeout": 2500},
+        "load_balancer": {"type": "weight_based", "models": [{"model": "demo/assistant", "weight": 1}]},
+        "cache": {"type": "exact_match"},
+    }
+    got = outcome({"model": "demo/echo", "input": "hi", **said})
+    assert isinstance(got, NewResponse)
+    assert got.request["models"] == ["demo/assistant", "demo/load", "demo/echo"]
+    assert {name: got.request[name] for name in ("retry", "call_timeout", "cache_ttl")} == {
+        "retry": said["retry"],
+        "call_timeout": 2.5,
+        "cache_ttl": 1800,
+    }
 
 
 @THOROUGH

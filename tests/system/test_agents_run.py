@@ -228,7 +228,7 @@ def test_a_model_is_asked_again_as_often_as_the_agent_says_and_then_the_next_one
     scripted: httpx2.Client, world: Outside, status: int
 ) -> None:
     first, second = scripted_model(world, status), scripted_model(world, "from the second")
-    key = made(scripted, model={"id": first, "retry": {"count": 2}}, fallback_models=[second])["key"]
+    key = made(scripted, model={"id": first, "retry": {"count": 1}}, fallback_models=[second])["key"]
     answer = create(scripted, model=f"agent/{key}", input="Go.")
     assert text_of(answer) == "from the second"
     outcomes = [(step["model"], step["outcome"]) for step in journal(scripted, answer)["data"]]

@@ -14,6 +14,7 @@ from agents.models.scripted import call
 from agents.tools.base import Call, Effect, Function, Queue
 from agents.tools.box import Toolbox
 from shared import bus, db, tasks
+from shared.answers import Answers
 from shared.frames import Page
 from shared.items import Json
 from shared.queue import Hints
@@ -195,6 +196,7 @@ async def stage(
             box=Toolbox(settings),
             timeouts=Timeouts(),
             vault=Vault.from_settings(settings),
+            answers=Answers(redis.redis),
             worker_id="w1",
         )
         writing = asyncio.create_task(flusher.run())

@@ -72,6 +72,33 @@ def test_a_failure_that_will_not_pass_moves_on_at_once(database_url: str, redis_
     with_plan(database_url, redis_url, {"scripted": Scripted(broken(code)), "second": Scripted(says("a"))}, TWO, play)
 
 
+def test_a_model_that_asks_for_a_long_rest_gives_way_at_once_if_another_is_left(database_url: str, redis_url: str) -> None:
+    async def play(pool: db.Pool, worker: Stage, response_id: str) -> None:
+        await worker.play(response_id)
+        assert await journal(pool) == [("fallback", "scripted/one"), ("completed", "second/two")]
+
+    limited = Scripted(broken("rate_limit_exceeded", retry_after=600.0))
+    with_plan(database_url, redis_url, {"scripted": limited, "second": Scripted(says("a"))}, TWO, play)
+
+
+def test_the_last_model_is_waited_for_however_long_it_rests(database_url: str, redis_url: str) -> None:
+    async def play(pool: db.Pool, worker: Stage, response_id: str) -> None:
+        await play_on(pool, worker, response_id)
+        assert await journal(pool) == [("retry", "scripted/one"), ("completed", "scripted/one")]
+
+    limited = Scripted(broken("rate_limit_exceeded", retry_after=600.0), says("a"))
+    with_plan(database_url, redis_url, {"scripted": limited}, {}, play)
+
+
+def test_a_count_is_of_retries(database_url: str, redis_url: str) -> None:
+    async def play(pool: db.Pool, worker: Stage, response_id: str) -> None:
+        await play_on(pool, worker, response_id)
+        assert [outcome for outcome, _ in await journal(pool)] == ["retry", "failed"]
+
+    down = Scripted(*[broken("provider_unavailable")] * 2)
+    with_plan(database_url, redis_url, {"scripted": down}, {"retry": {"count": 1}}, play)
+
+
 @pytest.mark.parametrize("code", ["invalid_prompt", "context_length_exceeded"])
 def test_what_is_wrong_with_the_question_is_wrong_for_every_model(database_url: str, redis_url: str, code: ErrorCode) -> None:
     async def play(pool: db.Pool, worker: Stage, response_id: str) -> None:
