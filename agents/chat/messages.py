@@ -1,5 +1,6 @@
 """The messages of a chat as items: what was said, thought, called and answered."""
 
+from functools import partial
 from typing import Any, Final
 
 from agents.chat import parts, reading
@@ -92,7 +93,7 @@ def _said(message: Json, path: str) -> list[Item]:
 def _called(message: Json, path: str, calls: _Calls) -> list[Item]:
     """Translate a turn's calls, each after the reasoning that belongs to it."""
     made: list[Item] = []
-    given = reading.array(message.get("tool_calls") or [], f"{path}.tool_calls", most=MOST)
+    given = reading.optional(message, "tool_calls", partial(reading.array, most=MOST), within=path) or []
     for index, value in enumerate(given):
         where = f"{path}.tool_calls[{index}]"
         call = reading.record(value, where)
@@ -100,16 +101,22 @@ def _called(message: Json, path: str, calls: _Calls) -> list[Item]:
         made.extend(_reasoning(one) for one in (sealed or "").split())
         made.append(calls.begin(reading.text(call.get("id"), f"{where}.id"), _call(call, where)))
     if legacy := reading.optional(message, "function_call", reading.record, within=path):
-        item = _call({"function": legacy}, path)
+        item = _function(legacy, f"{path}.function_call")
         made.append(calls.begin(_id_of(item["name"]), item))
     return made
 
 
 def _call(call: Json, path: str) -> Item:
-    kind, member = ("custom", "input") if call.get("type") == "custom" else ("function", "arguments")
-    given = reading.record(call.get(kind), f"{path}.{kind}")
-    name, written = (reading.text(given.get(each), f"{path}.{kind}.{each}") for each in ("name", member))
-    return {"type": "custom_tool_call" if kind == "custom" else "function_call", "name": name, member: written}
+    if call.get("type") != "custom":
+        return _function(reading.record(call.get("function"), f"{path}.function"), f"{path}.function")
+    given = reading.record(call.get("custom"), f"{path}.custom")
+    name, written = (reading.text(given.get(member), f"{path}.custom.{member}") for member in ("name", "input"))
+    return {"type": "custom_tool_call", "name": name, "input": written}
+
+
+def _function(given: Json, path: str) -> Item:
+    name, written = (reading.text(given.get(member), f"{path}.{member}") for member in ("name", "arguments"))
+    return {"type": "function_call", "name": name, "arguments": written}
 
 
 def _id_of(function: str) -> str:

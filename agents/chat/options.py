@@ -125,13 +125,12 @@ def reasoning(body: Json) -> Json:
     thinking = reading.optional(body, "thinking", reading.record) or {}
     effort = _effort(body, asked, thinking)
     budget = _budget(asked, thinking)
-    enabled = reading.optional(asked, "enabled", reading.flag, within="reasoning")
+    enabled, hidden = (reading.optional(asked, name, reading.flag, within="reasoning") for name in ("enabled", "exclude"))
+    summary = reading.optional(asked, "summary", reading.text, within="reasoning") or "auto"
     if effort == "none" or enabled is False or thinking.get("type") == "disabled":
         return {"effort": "none"}
     if not (effort or budget or enabled or thinking):
         return {}
-    hidden = reading.optional(asked, "exclude", reading.flag, within="reasoning")
-    summary = reading.optional(asked, "summary", reading.text, within="reasoning") or "auto"
     return {
         "effort": effort or _effort_of(budget),
         **({} if hidden else {"summary": summary}),

@@ -128,7 +128,7 @@ def _blocks(parts: Iterable[Part]) -> list[Json]:
 def _mark(part: Part) -> Json | None:
     """Read where the prompt's cache is to end: in the wire's own words, or in OpenAI's."""
     explicit = part.get("prompt_cache_breakpoint")
-    if part.get("cache_control") or not explicit:
+    if part.get("cache_control") or not isinstance(explicit, dict):
         return part.get("cache_control")
     return {"type": "ephemeral", **({"ttl": "1h"} if explicit.get("ttl") else {})}
 
