@@ -40,6 +40,7 @@ class Identity(SQLModel, table=True):
     """An end user, team or client of the project, as requests name it."""
 
     __tablename__ = "identities"
+    __table_args__ = (Index("identities_listed", "project_id", "created_at", "id"),)
     project_id: str = Field(primary_key=True, foreign_key="projects.id")
     id: str = Field(primary_key=True)
     display_name: str | None = None
@@ -55,6 +56,7 @@ class Thread(SQLModel, table=True):
     """A label that groups responses; it holds no history."""
 
     __tablename__ = "threads"
+    __table_args__ = (Index("threads_listed", "project_id", "created_at", "id"),)
     project_id: str = Field(primary_key=True, foreign_key="projects.id")
     id: str = Field(primary_key=True)
     tags: Any = json()

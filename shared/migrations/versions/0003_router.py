@@ -1,4 +1,4 @@
-"""Router calls and budgets."""
+"""Router calls and budgets; identities and threads are listed by an index, as many more of them will be."""
 
 from collections.abc import Sequence
 
@@ -72,9 +72,13 @@ def upgrade() -> None:
     )
     op.create_index("budgets_listed", "budgets", ["project_id", "created_at", "id"], unique=False)
     op.create_index("budgets_of", "budgets", ["project_id", "scope", sa.text("coalesce(subject, '')")], unique=True)
+    for table in ("identities", "threads"):
+        op.create_index(f"{table}_listed", table, ["project_id", "created_at", "id"], unique=False)
 
 
 def downgrade() -> None:
     """Take back."""
+    for table in ("identities", "threads"):
+        op.drop_index(f"{table}_listed", table_name=table)
     op.drop_table("budgets")
     op.drop_table("router_calls")
