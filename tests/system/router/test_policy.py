@@ -43,11 +43,9 @@ def test_a_client_sees_one_clean_answer_though_the_first_is_down_and_the_second_
     assert raw.headers["x-rondo-attempts"] == "3"
     kept = record(router_system, raw.headers["x-rondo-call-id"])
     told = [(one["model"], one["status"], one["code"]) for one in kept["attempts"]]
-    assert told == [
-        ("first/down", None, "provider_unavailable"),
-        ("second/status-429", 429, "rate_limit_exceeded"),
-        ("third/says", 200, None),
-    ]
+    assert told[0][:2] == ("first/down", None)
+    assert told[0][2] in {"provider_unavailable", "provider_protocol"}, "a reset, or an end before the answer: what came first"
+    assert told[1:] == [("second/status-429", 429, "rate_limit_exceeded"), ("third/says", 200, None)]
     assert (kept["status"], kept["answered_by"], kept["usage"]["total_tokens"]) == ("completed", "third/says", 12)
 
 
