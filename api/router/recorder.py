@@ -9,6 +9,7 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import Any, Final
 
+import orjson
 import psycopg
 import structlog
 from psycopg.types.json import Jsonb
@@ -107,7 +108,7 @@ class Recorder:
         try:
             async with db.connection(self._pool) as session:
                 await write(session, batch)
-        except psycopg.Error as error:
+        except (psycopg.Error, orjson.JSONEncodeError) as error:
             if len(batch) == 1:
                 log.error("record_refused", id=batch[0].id, error=type(error).__name__)  # noqa: TRY400  # its text may quote data
                 return

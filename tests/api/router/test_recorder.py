@@ -10,10 +10,12 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import psycopg
+import pytest
 from structlog.testing import capture_logs
 
 from api.router.recorder import Record, Recorder
 from shared import db, ids, tasks
+from shared.items import Json
 from tests import rows
 from tests.stores import Stores
 
@@ -146,12 +148,13 @@ def test_a_record_written_twice_is_there_once(database_url: str) -> None:
     asyncio.run(main())
 
 
-def test_a_record_that_cannot_be_stored_takes_no_other_with_it(database_url: str) -> None:
+@pytest.mark.parametrize("faulty", [{"http_status": 2**40}, {"name": "\ud800"}, {"usage": {"total_tokens": 2**70}}])
+def test_a_record_that_cannot_be_stored_takes_no_other_with_it(database_url: str, faulty: Json) -> None:
     async def main() -> None:
         async with rows.pool_of(database_url) as pool:
             project_id = await rows.add_project(pool)
             given = [record(project_id) for _ in range(5)]
-            given[3] = replace(given[3], http_status=2**40)
+            given[3] = replace(given[3], **faulty)
             recorder = Recorder(pool)
             for each in given:
                 recorder.note(each)
