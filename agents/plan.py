@@ -3,7 +3,7 @@
 An agent may get a new version, or be deleted, while a response of it runs: the response keeps what it began with.
 """
 
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import Literal, Self, TypeAlias
 
 from shared.items import Json
@@ -46,11 +46,17 @@ class Plan:
     """The names of those that requests gave: responses that continue this one inherit them, but no agent's defaults."""
     secrets: list[str] = field(default_factory=list)
     """The ids of all secrets that this response's tools may use, and that nothing it says may contain."""
+    trace: dict[str, str] = field(default_factory=dict)
+    """The W3C headers of the request's span, below which the response's are; empty without tracing."""
 
     @classmethod
     def load(cls, stored: Json) -> Self:
         """Read what `dump` wrote."""
         return cls(**stored)
+
+    def traced(self, trace: dict[str, str]) -> Self:
+        """Have the response's spans stand below the one that `trace` names."""
+        return replace(self, trace=trace) if trace else self
 
     def dump(self) -> Json:
         """Write what differs from the defaults."""

@@ -17,7 +17,7 @@ from api.create import routing, tools
 from api.create.request import CreateRequest
 from api.create.tools import HOSTED
 from api.desk import Desk
-from shared import catalog, db, ids, vault
+from shared import catalog, db, ids, telemetry, vault
 from shared.catalog import AgentDefinition, ToolDefinition
 from shared.db import Session
 from shared.entry import NewResponse
@@ -67,7 +67,7 @@ async def prepare(desk: Desk, project_id: str, wanted: CreateRequest, *, key: st
         project_id=project_id,
         model=wanted.model,
         body=wanted.body,
-        request=made.plan.dump(),
+        request=made.plan.traced(telemetry.carried()).dump(),
         items=made.items,
         page=Page(0, 0, b""),
         previous_response_id=wanted.previous_response_id,

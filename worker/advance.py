@@ -13,15 +13,16 @@ from agents.models.base import Model, ModelError, Sampling
 from agents.models.hurried import Hurried
 from agents.models.providers import UnknownModel
 from agents.models.remembering import Remembering
+from agents.models.traced import Traced
 from agents.plan import Plan
 from agents.scrub import Guarded, Scrubber
 from agents.step import take
 from agents.turn import Outcome, StepFailed, Turn
-from shared import bus, cancellation, db, snapshot
+from shared import bus, cancellation, db, metrics, snapshot, telemetry
 from shared.frames import EventLog
 from shared.items import Item, Json
 from shared.status import Phase, Status
-from worker import children, opening, outcome, store, telling
+from worker import children, observed, opening, outcome, store, telling
 from worker.opening import Opened
 from worker.runtime import Runtime
 from worker.store import Commit, Run
@@ -38,11 +39,13 @@ async def advance(runtime: Runtime, response_id: str) -> None:
         run = await store.claim(
             session, response_id, worker=runtime.worker_id, lease=settings.lease, slots=settings.project_slots
         )
+    metrics.claim("response", taken=run is not None)
     if run is None:
         return
     with (
         structlog.contextvars.bound_contextvars(response_id=run.id),
         runtime.holding(runtime.responses, run.id, epoch=run.epoch, of=run.id) as lease,
+        observed.step(run),
     ):
         try:
             run = await _settle(runtime, run)
@@ -127,6 +130,8 @@ def _as_planned(runtime: Runtime, run: Run, model: Model) -> Model:
     plan = run.plan
     if plan.call_timeout is not None:
         model = Hurried(model, plan.call_timeout)
+    if telemetry.on():
+        model = Traced(model, run.asked)
     if plan.cache_ttl is not None and not plan.secrets:
         model = Remembering(model, runtime.answers, owner=run.project_id, asked=run.asked, ttl=plan.cache_ttl)
     return model
@@ -192,6 +197,7 @@ async def _commit(runtime: Runtime, run: Run, events: EventLog, step: Commit) ->
     runtime.let_go(runtime.responses, run.id, epoch=run.epoch)
     step = replace(step, page=events.whole())
     calls = await db.insist(lambda: _write(runtime, run, step), what="commit")
+    observed.committed(run, step)
     if tail := events.take():
         message = bus.pack(tail, bus.END if done else bus.QUIET)
         await bus.publish(runtime.redis, [(bus.channel(run.id), message)])

@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from os import environ
 
 from celery import Celery
 
-from shared import logs, queue
+from shared import logs, metrics, queue, telemetry
 from shared.settings import SettingError, Settings
 from worker import advance as response_step
 from worker import tool_calls
@@ -16,9 +17,16 @@ from worker.runtime import Runtime, open_runtime
 @asynccontextmanager
 async def lifespan(celery: Celery) -> AsyncIterator[Runtime]:
     """Hold what the tasks share, on their event loop."""
+    settings: Settings = celery.rondo_settings
     hints = queue.Hints(celery)
     try:
-        async with open_runtime(celery.rondo_settings, hints) as runtime:
+        async with (
+            telemetry.exporting("rondo-worker", environ, content=settings.trace_content),
+            metrics.serving(host=settings.metrics_host, port=settings.metrics_port),
+            open_runtime(settings, hints) as runtime,
+        ):
+            metrics.running("responses", lambda: len(runtime.responses))
+            metrics.running("tool_calls", lambda: len(runtime.calls))
             yield runtime
     finally:
         await asyncio.to_thread(hints.close)

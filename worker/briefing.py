@@ -12,7 +12,7 @@ from agents.resolve import Asked
 from agents.secrets import Secrets
 from agents.tools.base import ToolError
 from agents.words import Unresolvable
-from shared import catalog, db, entry, history, ids, vault
+from shared import catalog, db, entry, history, ids, telemetry, vault
 from shared.catalog import AgentNotFound, ToolNotFound
 from shared.entry import NewResponse
 from shared.frames import Page
@@ -122,7 +122,7 @@ def _response(call: Claimed, child: Child, made: Resolved, kept: Secrets) -> New
         project_id=call.project_id,
         model=_model(child),
         body=body,
-        request=made.plan.dump(),
+        request=made.plan.traced(telemetry.carried()).dump(),
         items=[{"id": ids.new("msg"), **item} for item in made.items],
         page=Page(0, 0, b""),
         previous_response_id=None,

@@ -25,6 +25,8 @@ class Claimed:
     id: str
     project_id: str
     response_id: str
+    call_id: str
+    """The model's."""
     tool: str
     label: str | None
     name: str
@@ -53,7 +55,10 @@ class Ended:
     error: str | None = None
 
 
-_CALL: Final = ("id", "project_id", "response_id", "tool", "label", "name", "arguments", "effect", "idempotency_key", "timeout")
+_CALL: Final = (
+    *("id", "project_id", "response_id", "call_id", "tool", "label", "name", "arguments", "effect", "idempotency_key"),
+    "timeout",
+)
 _RESPONSE: Final = ("request", "body", "model", "depth", "store", "identity_id", "thread_id")
 _CLAIM = f"""
 WITH taken AS (

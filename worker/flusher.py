@@ -6,7 +6,7 @@ import time
 import structlog
 from redis.asyncio import Redis
 
-from shared import bus, db, pages
+from shared import bus, db, metrics, pages
 from shared.frames import EventLog, Page
 
 log = structlog.get_logger(__name__)
@@ -38,6 +38,7 @@ class Flusher:
             begun = time.monotonic()
             await self._flush()
             took = time.monotonic() - begun
+            metrics.flush(took)
             await asyncio.sleep(max(min(max(self._every, 2 * took), 5 * self._every) - took, 0))
 
     async def settle(self, event_log: EventLog) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 import structlog
 
-from shared import db
+from shared import db, metrics
 from shared.db import Session
 from worker import children
 from worker.call_store import CUT_OFF
@@ -122,8 +122,8 @@ async def _look(runtime: Runtime, *, expire: bool) -> None:
         if expire:
             _report("leases_expired", await _ids(session, EXPIRED))
             _report("tool_calls_lost", await _ids(session, LOST_CALLS))
-        for statement in (AWAKE, STRANDED, FORGOTTEN):
-            await _ids(session, statement)
+        for what, statement in {"woken": AWAKE, "stranded": STRANDED, "forgotten": FORGOTTEN}.items():
+            metrics.rescued(what, len(await _ids(session, statement)))
         for statement in TIDY:
             await session.execute(statement)
         answered = await _ids(session, ANSWERED)
@@ -136,7 +136,9 @@ async def _look(runtime: Runtime, *, expire: bool) -> None:
 async def _hint(runtime: Runtime) -> None:
     """Send the hints that are missing."""
     async with db.connection(runtime.pool) as session:
-        for response_id in await _ids(session, UNHINTED, slots=runtime.settings.project_slots):
+        unhinted = await _ids(session, UNHINTED, slots=runtime.settings.project_slots)
+        metrics.rescued("unhinted", len(unhinted))
+        for response_id in unhinted:
             runtime.hints.advance(response_id)
         for call_id, queue in await (await session.execute(UNHINTED_CALLS)).fetchall():
             runtime.hints.run_tool(call_id, queue)
@@ -149,5 +151,6 @@ async def _ids(session: Session, statement: str, **values: int) -> list[str]:
 
 
 def _report(event: str, found: list[str]) -> None:
+    metrics.rescued(event, len(found))
     if found:
         log.warning(event, ids=found[:20], count=len(found))

@@ -35,6 +35,8 @@ class Run:
     request: Json
     model_index: int
     parent_call_id: str | None
+    identity_id: str | None
+    thread_id: str | None
     depth: int
     usage: Json | None
     iterations: int

@@ -12,9 +12,10 @@ from agents import toolset
 from agents.plan import Plan
 from agents.tools import registry
 from agents.tools.base import Call, ToolError, ToolUnavailable
-from shared import db
-from worker import call_store, children, opening
+from shared import db, metrics
+from worker import call_store, children, observed, opening
 from worker.call_store import Claimed, Ended
+from worker.observed import Seen
 from worker.opening import Opened
 from worker.runtime import Runtime
 
@@ -39,32 +40,38 @@ async def run_tool(runtime: Runtime, call_id: str) -> None:
         return
     async with db.connection(runtime.pool) as session:
         call = await call_store.claim(session, call_id, worker=runtime.worker_id, lease=runtime.settings.lease)
+    metrics.claim("tool_call", taken=call is not None)
     if call is None:
         return
     with (
         structlog.contextvars.bound_contextvars(response_id=call.response_id, tool_call_id=call.id),
         runtime.holding(runtime.calls, call.id, epoch=call.epoch, of=call.response_id),
+        observed.tool(call) as seen,
     ):
         try:
-            await _run(runtime, call)
+            await _run(runtime, call, seen)
         except asyncio.CancelledError:
             async with db.connection(runtime.pool) as session:
                 await call_store.hand_back(session, call)
             raise
 
 
-async def _run(runtime: Runtime, call: Claimed) -> None:
+async def _run(runtime: Runtime, call: Claimed, seen: Seen) -> None:
     """Have the call answered, by the tool or by a response of its own."""
     match await _outcome(runtime, call):
         case Ended() as ended:
             runtime.let_go(runtime.calls, call.id, epoch=call.epoch)
             await call_store.end(runtime, call, ended)
+            told = ended.result if ended.error is None else ended.error
+            seen.end("succeeded" if ended.error is None else "failed", told)
         case Again(wait):
             async with db.connection(runtime.pool) as session:
                 await call_store.postpone(session, call, wait)
+            seen.end("again")
         case children.Delegated(response_id):
             if response_id is not None:
                 runtime.hints.advance(response_id)
+            seen.end("delegated")
 
 
 async def _outcome(runtime: Runtime, call: Claimed) -> Ended | Again | children.Delegated:

@@ -1,5 +1,6 @@
 """A model whose turns are seen in traces."""
 
+import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
@@ -35,6 +36,9 @@ class Traced:
                     yield event
         except ModelError as error:
             span.fail(error.code)
+            raise
+        except asyncio.CancelledError:
+            span.fail("cancelled")
             raise
         finally:
             span.end()
