@@ -18,7 +18,7 @@ from agents.models.openai_responses import OpenAIResponses
 from agents.models.provider import Provider
 from agents.models.upstream import Ask
 from shared.items import Json
-from tests.agents.chat.chatting import read
+from tests.agents.chat.chatting import read, say
 
 MEMBERS: Final = sorted({*options.READ, *options.PASSED, *options.IGNORED} - {"messages"})
 WORDS: Final = [
@@ -84,6 +84,11 @@ def _down(_request: httpx2.Request) -> httpx2.Response:
 
 Make = Callable[[httpx2.AsyncClient, Provider], Model]
 
+wires = pytest.mark.parametrize(
+    ("make", "model"),
+    [(Anthropic, "claude-opus-5"), (Anthropic, "claude-3-haiku"), (Google, "gemini-2.5-pro"), (OpenAIResponses, "gpt-5")],
+)
+
 
 async def outcome(make: Make, model: str, body: Json) -> bool | str:
     """Say whether a body was answered, or with which code it was refused."""
@@ -95,13 +100,22 @@ async def outcome(make: Make, model: str, body: Json) -> bool | str:
             return error.code
 
 
-@pytest.mark.parametrize(
-    ("make", "model"),
-    [(Anthropic, "claude-opus-5"), (Anthropic, "claude-3-haiku"), (Google, "gemini-3-pro"), (OpenAIResponses, "gpt-5")],
-)
+@wires
 @given(body=bodies)
 def test_every_body_is_refused_or_sent(make: Make, model: str, body: Json) -> None:
     assert asyncio.run(outcome(make, model, body)) in {"invalid_prompt", "provider_unavailable"}
+
+
+schemas = st.dictionaries(st.sampled_from([*NAMES, "$defs", "oneOf", "enum", "const", "description"]), values, max_size=4)
+forms = st.builds(lambda schema: {"type": "json_schema", "json_schema": {"name": "n", "schema": schema}}, schemas)
+tools = st.builds(lambda schema: {"type": "function", "function": {"name": "f", "parameters": schema}}, schemas)
+
+
+@wires
+@given(form=forms, tool=tools)
+def test_every_schema_is_sent(make: Make, model: str, form: Json, tool: Json) -> None:
+    body = {"messages": say("Hi"), "response_format": form, "tools": [tool]}
+    assert asyncio.run(outcome(make, model, body)) == "provider_unavailable"
 
 
 @given(body=bodies)

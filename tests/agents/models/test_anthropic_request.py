@@ -255,6 +255,39 @@ def test_a_budget_leaves_room_for_the_answer_or_is_not_given() -> None:
     assert budget(2000) is None
 
 
+@pytest.mark.parametrize(("asked", "given"), [(5000, 5000), (100, 1024)])
+def test_a_budget_that_the_client_names_is_given_if_the_wire_allows_it(asked: int, given: int) -> None:
+    made = body("claude-sonnet-4-5", reasoning={"effort": "medium", "budget_tokens": asked})
+    assert made["thinking"] == {"type": "enabled", "budget_tokens": given}
+
+
+def test_a_turn_that_began_without_a_thought_goes_on_without_thinking() -> None:
+    loop = [user("hi"), call("c1"), output("c1")]
+    assert "thinking" not in body("claude-sonnet-4-5", items=loop, reasoning={"effort": "low"})
+    thought = reasoning(type="thinking", thinking="hm", signature="s")
+    assert "thinking" in body("claude-sonnet-4-5", items=[loop[0], thought, *loop[1:]], reasoning={"effort": "low"})
+
+
+def test_a_system_message_keeps_where_the_cache_may_cut() -> None:
+    mark = {"type": "ephemeral"}
+    told = [{"type": "input_text", "text": "long", "cache_control": mark}, {"type": "input_text", "text": "short"}]
+    made = body(items=[{"role": "system", "content": told}, user("hi")])["system"]
+    assert made == [{"type": "text", "text": "long", "cache_control": mark}, {"type": "text", "text": "short"}]
+
+
+@pytest.mark.parametrize(
+    ("mark", "cut"),
+    [
+        ({"mode": "explicit"}, {"type": "ephemeral"}),
+        ({"mode": "explicit", "ttl": "30m"}, {"type": "ephemeral", "ttl": "1h"}),
+        ("explicit", None),
+    ],
+)
+def test_openais_word_for_a_cut_of_the_cache_is_understood(mark: Any, cut: Json | None) -> None:
+    (block,) = parts({"type": "input_text", "text": "hi", "prompt_cache_breakpoint": mark})
+    assert block.get("cache_control") == cut
+
+
 def test_a_forced_call_is_not_thought_about() -> None:
     assert body(tools=[TOOL], tool_choice="required", reasoning={"effort": "high"})["thinking"] == {"type": "disabled"}
 

@@ -211,6 +211,7 @@ def test_older_models_with_tools_are_told_the_schema_in_words() -> None:
         (FLASH, {"effort": "low", "summary": "auto"}, {"thinkingLevel": "low", "includeThoughts": True}),
         (OLD, {"effort": "medium"}, {"thinkingBudget": 8192}),
         (OLD, {"effort": "none", "summary": "auto"}, {"thinkingBudget": 0}),
+        (OLD, {"effort": "medium", "budget_tokens": 5000}, {"thinkingBudget": 5000}),
         ("gemini-2.5-pro", {"effort": "none"}, {"thinkingBudget": 128}),
         ("gemini-pro-latest", {"effort": "low"}, {"thinkingLevel": "low"}),
         ("gemini-2.0-flash", {"effort": "high"}, None),

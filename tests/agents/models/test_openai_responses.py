@@ -84,7 +84,7 @@ def test_what_the_client_gave_is_sent_and_nothing_else() -> None:
         instructions="Be brief.",
         sampling=Sampling(temperature=0, top_p=0.5, max_output_tokens=99, stop=("END",)),
         text={"format": {"type": "json_object"}, "verbosity": None},
-        reasoning={"effort": "low", "summary": None},
+        reasoning={"effort": "low", "summary": None, "budget_tokens": 2000},
         passthrough={"prompt_cache_key": "k", "include": ["message.output_text.logprobs"]},
     )
     assert {name: body[name] for name in body if name not in {"model", "input", "stream", "store"}} == {
