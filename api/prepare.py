@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from agents import resolve, secrets, specs
+from agents import resolve, secrets, spans, specs
 from agents.models.providers import UnknownModel
 from agents.plan import Plan
 from agents.resolve import Asked, Resolved
@@ -62,6 +62,7 @@ async def prepare(desk: Desk, project_id: str, wanted: CreateRequest, *, key: st
     made = replace(made, plan=_routed(made.plan, wanted))
     _check_tools(desk, made, wanted.tools)
     _check_choice(desk, made, wanted)
+    _describe(wanted)
     return NewResponse(
         id=ids.new("resp"),
         project_id=project_id,
@@ -82,6 +83,14 @@ async def prepare(desk: Desk, project_id: str, wanted: CreateRequest, *, key: st
         idempotency_key=key,
         request_hash=hashlib.sha256(raw).digest() if key else b"",
     )
+
+
+def _describe(wanted: CreateRequest) -> None:
+    """Say on the request's span who asks, and what is to be called what."""
+    if not telemetry.on():
+        return
+    who = spans.about((wanted.identity or {}).get("id"), (wanted.thread or {}).get("id"))
+    telemetry.current().set({**who, "rondo.name": wanted.name, "rondo.tags": wanted.tags or None})
 
 
 def _refers(wanted: CreateRequest) -> bool:

@@ -203,6 +203,8 @@ FIELDS: Final[Mapping[str, Field]] = {
         "never where secrets are in play.",
         routing.CHECKS["cache"],
     ),
+    "name": _used("What traces call the request.", _short),
+    "tags": _used("What traces of the request are found by.", _tags),
     "on_disconnect": _used(
         "Whether a client that goes away cancels the response.", partial(check.choice, allowed=("cancel", "continue"))
     ),
@@ -229,8 +231,6 @@ FIELDS: Final[Mapping[str, Field]] = {
     "access_programs": _ignored("There are none here.", check.mapping),
     "image": _ignored("Images are passed on as they came.", check.mapping),
     "client_metadata": _ignored("Sent by coding clients about themselves.", check.mapping),
-    "name": _ignored("A trace's name; there are no traces yet.", _short),
-    "tags": _ignored("A trace's tags; there are no traces yet.", _tags),
     "prompt": _rejected("Stored prompts are not supported. Send 'instructions' and 'input' instead."),
     "context_management": _rejected("Contexts are not compacted. Use 'truncation': 'auto', or shorten the input."),
     "memory": _rejected("Memory stores are not supported."),

@@ -61,6 +61,8 @@ class CreateRequest:
     identity: Json | None
     thread: Json | None
     metadata: dict[str, str]
+    name: str | None
+    tags: list[str]
     limits: RunLimits
     variables: dict[str, Json]
     """`{value, secret}` by name."""
@@ -246,6 +248,8 @@ def _request(values: Json) -> CreateRequest:
         identity=values.get("identity"),
         thread=values.get("thread"),
         metadata=values.get("metadata", {}),
+        name=values.get("name"),
+        tags=values.get("tags", []),
         limits=RunLimits(**values.get("limits", {})),
         variables=values.get("variables", {}),
         engine=values.get("template_engine"),
