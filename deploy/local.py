@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType
@@ -68,8 +68,8 @@ def _serve(options: Options) -> NoReturn:
         say("Preparing the database …")
         run_to_end("migrate", "-m", "api.admin", "migrate", env=env, logs=options.logs)
         say("Starting the API and a worker …")
-        for name, module in (("worker", "worker"), ("API", "api")):
-            daemons.append(Daemon(name, module=module, env=env, log=options.logs / f"{module}.log", report=say))
+        for name, module, own in (("worker", "worker", env | _numbers_of_the_worker(env)), ("API", "api", env)):
+            daemons.append(Daemon(name, module=module, env=own, log=options.logs / f"{module}.log", report=say))
         run_to_end("bootstrap", "-m", "api.admin", "bootstrap", env=env, logs=options.logs)
         _wait_until_ready(options, stores, daemons)
         say(_welcome(options, env["RONDO_API_KEY"], time.monotonic() - began))
@@ -129,6 +129,12 @@ def _environment(options: Options, stores: list[Store]) -> dict[str, str]:
     kept = {"RONDO_API_KEY": options.api_key or _kept_key(options.state), "PYTHONUNBUFFERED": "1"}
     keys = {} if options.brings_keys else {"RONDO_ENCRYPTION_KEY_FILE": str(_kept_encryption_keys(options.state))}
     return {"RONDO_DRAIN": "2.5", **os.environ, **addresses, **kept, **keys}
+
+
+def _numbers_of_the_worker(env: Mapping[str, str]) -> dict[str, str]:
+    """Give the worker's numbers a port of their own, the next one after the API's."""
+    port = env.get("RONDO_METRICS_PORT", "").strip()
+    return {"RONDO_METRICS_PORT": str(int(port) + 1)} if port.isdecimal() and int(port) else {}
 
 
 def _check_database(url: str) -> None:

@@ -83,8 +83,8 @@ async def serving(instruments: Iterable[Instrument], *, host: str, port: int) ->
     ProcessCollector(registry=registry)
     try:
         server, thread = start_http_server(port, host, registry)
-    except OSError as error:
-        log.error("metrics_off", host=host, port=port, reason=error.strerror or str(error))  # noqa: TRY400  # one sentence
+    except (OSError, OverflowError) as error:
+        log.error("metrics_off", host=host, port=port, reason=str(error))  # noqa: TRY400  # one sentence
         yield
         return
     for instrument in instruments:
