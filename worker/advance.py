@@ -56,6 +56,7 @@ async def advance(runtime: Runtime, response_id: str) -> None:
             raise
         except store.Fenced:
             log.info("step_fenced", epoch=run.epoch)
+            observed.fenced(run)
 
 
 async def _settle(runtime: Runtime, run: Run) -> Run:

@@ -51,8 +51,8 @@ def step(run: Run) -> Iterator[None]:
 
 
 def committed(run: Run, step: Commit) -> None:
-    """Tell what came of a step, within its block. Its claim was timed by Postgres, as in the journal."""
-    metrics.step(outcome=step.outcome, seconds=max((datetime.now(UTC) - run.claimed_at).total_seconds(), 0.0))
+    """Tell what came of a step, within its block."""
+    metrics.step(outcome=step.outcome, seconds=_seconds(run))
     provider = run.asked.partition("/")[0]
     used, cost = step.step_usage, step.step_cost
     if step.called_model:
@@ -74,6 +74,17 @@ def committed(run: Run, step: Commit) -> None:
     if telemetry.content():
         asked = spans.messages([*run.context, *run.output])
         span.set({"gen_ai.input.messages": asked, "gen_ai.output.messages": spans.messages(step.items)})
+
+
+def fenced(run: Run) -> None:
+    """Tell that a step was for nothing, within its block: somebody else has the response."""
+    metrics.step(outcome="fenced", seconds=_seconds(run))
+    telemetry.current().fail("fenced")
+
+
+def _seconds(run: Run) -> float:
+    """Measure from the claim, which Postgres timed, as in the journal."""
+    return max((datetime.now(UTC) - run.claimed_at).total_seconds(), 0.0)
 
 
 @dataclass(slots=True)
