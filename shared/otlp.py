@@ -7,6 +7,7 @@ import asyncio
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from threading import Thread
 from typing import Final
 
 from opentelemetry import context, trace
@@ -63,12 +64,18 @@ class Otlp:
         named = "OTEL_SERVICE_NAME" in environ or "service.name=" in environ.get("OTEL_RESOURCE_ATTRIBUTES", "")
         resource = Resource.create({} if named else {"service.name": service})
         self._provider = TracerProvider(resource=resource, shutdown_on_exit=False)
-        self._provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+        self._exporter = OTLPSpanExporter()
+        self._provider.add_span_processor(BatchSpanProcessor(self._exporter))
         self._tracer = self._provider.get_tracer("rondo")
 
-    def close(self) -> None:
-        """Send what is left; this may take as long as the collector does."""
-        self._provider.shutdown()
+    def close(self, *, within: float) -> None:
+        """Send what is left, and after so many seconds give up."""
+        closing = Thread(target=self._provider.shutdown, name="traces", daemon=True)
+        closing.start()
+        closing.join(within)
+        if closing.is_alive():
+            self._exporter.shutdown()  # type: ignore[no-untyped-call]  # which ends its wait for another attempt
+            closing.join(within)
 
     def span(self, name: str, kind: Kind, attributes: Attributes, remote: Mapping[str, str] | None) -> Scope:
         """Make a span for a block."""

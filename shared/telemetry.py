@@ -8,7 +8,6 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import dataclass
-from threading import Thread
 from typing import Final, Literal, Protocol, Self, TypeAlias
 
 import structlog
@@ -185,7 +184,4 @@ async def exporting(service: str, environ: Mapping[str, str], *, content: bool =
         yield
     finally:
         _process.tracer, _process.content = None, False
-        # A thread of its own, which dies with the process: it may wait for a collector that is away.
-        closing = Thread(target=otlp.close, name="traces", daemon=True)
-        closing.start()
-        await asyncio.to_thread(closing.join, LAST)
+        await asyncio.to_thread(otlp.close, within=LAST)
