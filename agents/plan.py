@@ -28,6 +28,8 @@ class Plan:
     """Seconds until a model call must have begun."""
     cache_ttl: int | None = None
     """Seconds for which a turn may be taken from memory that was taken in exactly the same way; None: never."""
+    key_id: str | None = None
+    """The API key that asked, whose budgets are charged."""
     max_iterations: int = 25
     """Model calls."""
     max_cost: float | None = None

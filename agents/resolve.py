@@ -250,4 +250,4 @@ def child(
     if "tools" in body:
         body = {**body, "tools": [tool for tool in body["tools"] if tool["type"] not in {"function", "custom", "namespace"}]}
     depth = min(made.plan.max_depth, parent.max_depth)
-    return replace(made, plan=replace(made.plan, body=body, max_depth=depth))
+    return replace(made, plan=replace(made.plan, body=body, max_depth=depth, key_id=parent.key_id))

@@ -45,7 +45,9 @@ class Found:
 NOTHING = Found()
 
 
-async def prepare(desk: Desk, project_id: str, wanted: CreateRequest, *, key: str | None, raw: bytes) -> NewResponse:
+async def prepare(
+    desk: Desk, project_id: str, wanted: CreateRequest, *, key: str | None, raw: bytes, key_id: str | None = None
+) -> NewResponse:
     """Make the response that a request asks for, with its plan. Nothing is stored yet.
 
     Raises InvalidRequest, NotFound for an agent or a saved tool, and VaultLocked for secrets without a key to seal them.
@@ -59,7 +61,7 @@ async def prepare(desk: Desk, project_id: str, wanted: CreateRequest, *, key: st
     found = await _look_up(desk, project_id, wanted) if _refers(wanted) else NOTHING
     kept = Secrets(found.texts)
     made = _resolve(wanted, found, kept)
-    made = replace(made, plan=_routed(made.plan, wanted))
+    made = replace(made, plan=replace(_routed(made.plan, wanted), key_id=key_id))
     _check_tools(desk, made, wanted.tools)
     _check_choice(desk, made, wanted)
     _describe(wanted)

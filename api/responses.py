@@ -60,7 +60,7 @@ async def respond(
     key = request.headers.get("idempotency-key")
     holder: Holder = request.state.holder
     admission = await desk.limits.admit(holder, wanted.identity["id"] if wanted.identity else None, concurrent=False)
-    new = await prepare(desk, project_id, wanted, key=key, raw=raw)
+    new = await prepare(desk, project_id, wanted, key=key, raw=raw, key_id=holder.key_id)
     answer = await _run(request, wanted, new, pages=pages, render=render)
     answer.headers.update(admission.headers)
     return answer

@@ -22,7 +22,7 @@ from shared import bus, cancellation, db, metrics, snapshot, telemetry
 from shared.frames import EventLog
 from shared.items import Item, Json
 from shared.status import Phase, Status
-from worker import children, observed, opening, outcome, store, telling
+from worker import budgets, children, observed, opening, outcome, store, telling
 from worker.opening import Opened
 from worker.runtime import Runtime
 from worker.store import Commit, Run
@@ -206,6 +206,8 @@ async def _commit(runtime: Runtime, run: Run, events: EventLog, step: Commit) ->
         runtime.hints.advance(run.id)
     for call_id, queue in calls:
         runtime.hints.run_tool(call_id, queue)
+    if step.step_usage is not None:
+        await budgets.charge(runtime, run, step)
     if done and run.parent_call_id is not None:
         await children.answer(runtime, run.parent_call_id)
 

@@ -17,6 +17,7 @@ from agents.tools.box import Toolbox
 from shared import bus, db, ids, tasks
 from shared.answers import Answers
 from shared.frames import EventLog
+from shared.meters import Meters
 from shared.queue import Hints
 from shared.settings import Settings
 from shared.vault import Vault
@@ -52,6 +53,7 @@ class Runtime:
     timeouts: Timeouts
     vault: Vault
     answers: Answers
+    meters: Meters
     worker_id: str
     responses: dict[str, Lease] = field(default_factory=dict)
     calls: dict[str, Lease] = field(default_factory=dict)
@@ -116,6 +118,7 @@ async def open_runtime(settings: Settings, hints: Hints) -> AsyncIterator[Runtim
             ),
             vault=Vault.from_settings(settings),
             answers=Answers(redis),
+            meters=Meters(pool, redis),
             worker_id=worker_id,
         )
         loops = [

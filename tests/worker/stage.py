@@ -17,6 +17,7 @@ from shared import bus, db, tasks
 from shared.answers import Answers
 from shared.frames import Page
 from shared.items import Json
+from shared.meters import Meters
 from shared.queue import Hints
 from shared.settings import Settings
 from shared.vault import Vault
@@ -197,6 +198,7 @@ async def stage(
             timeouts=Timeouts(),
             vault=Vault.from_settings(settings),
             answers=Answers(redis.redis),
+            meters=Meters(mortal, redis.redis),
             worker_id="w1",
         )
         writing = asyncio.create_task(flusher.run())

@@ -144,7 +144,7 @@ def test_speech_is_streamed(client: Any) -> None:
 def test_sound_is_transcribed_and_translated(client: Any) -> None:
     file = ("a.wav", b"RIFF" * 100_000, "audio/wav")
     assert client.audio.transcriptions.create(model="openai/whisper-1", file=file).text == "what was said"
-    with pytest.warns(DeprecationWarning):
+    with pytest.warns(DeprecationWarning, match="deprecated"):
         assert client.audio.translations.create(model="openai/whisper-1", file=file).text == "what was meant"
 
 
