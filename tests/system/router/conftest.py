@@ -36,7 +36,7 @@ def router_system(
     variables["RONDO_PROVIDER_KEYED_API_KEY"] = "key-a,key-b"
     with (
         real.database(stores.postgres, template=stores.template) as database_url,
-        real.redis_database(server, int(number) + 24) as redis_url,
+        real.redis_database(server, int(number) + 28) as redis_url,
         launched(database_url=database_url, redis_url=redis_url, home=home, **variables) as system,
     ):
         system.api()
