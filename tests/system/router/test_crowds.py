@@ -42,7 +42,7 @@ def test_two_hundred_streams_at_once_are_told_to_those_who_asked(router_api: Api
 async def vanish(port: int, number: int) -> None:
     """Begin to read an endless stream, and hang up."""
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
-    body = b'{"model":"third/endless","messages":[{"role":"user","content":"on"}],"stream":true}'
+    body = b'{"model":"third/endless-crowd","messages":[{"role":"user","content":"on"}],"stream":true}'
     path = "/v3/router/chat/completions"
     lines = (f"POST {path} HTTP/1.1", "host: x", f"authorization: Bearer {KEY}", f"content-length: {len(body)}", "", "")
     head = "\r\n".join(lines)
@@ -59,7 +59,8 @@ def test_a_thousand_clients_that_vanish_leave_nothing_behind(
     port = int(router_api.url.rpartition(":")[2])
     process = psutil.Process(router_api.pid)
     before = len(process.net_connections())
-    cancelled = "SELECT count(*) FROM router_calls WHERE model = 'third/endless' AND status = 'cancelled'"
+    outcomes = "SELECT status, error, count(*) FROM router_calls WHERE model = 'third/endless-crowd' GROUP BY 1, 2"
+    cancelled = "SELECT count(*) FROM router_calls WHERE model = 'third/endless-crowd' AND status = 'cancelled'"
 
     async def go() -> None:
         for start in range(0, CROWD, 250):
@@ -68,5 +69,5 @@ def test_a_thousand_clients_that_vanish_leave_nothing_behind(
     asyncio.run(go())
     eventually(lambda: upstream.open == 0, within=20)
     eventually(lambda: len(process.net_connections()) <= before + 5, within=20)
-    assert eventually(lambda: router_system.rows(cancelled) != [(0,)], within=20)
+    eventually(lambda: router_system.rows(cancelled) == [(CROWD,)], within=20, what=lambda: str(router_system.rows(outcomes)))
     assert upstream.most > 200
