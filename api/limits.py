@@ -43,7 +43,7 @@ class Limits:
     def __init__(self, settings: Settings, meters: Meters) -> None:
         """Without Redis, calls are let in or refused as the settings say."""
         self.meters = meters
-        self._refuses = settings.limits_without_redis == "refuse"
+        self._refuses = settings.limits_need_redis
         self._away_until = 0.0
         self._settling: set[asyncio.Task[None]] = set()
 

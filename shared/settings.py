@@ -53,8 +53,8 @@ class Settings:
     keepalive_comment: float = 15.0
     keepalive_event: float = 60.0
     cors_origins: tuple[str, ...] = ()
-    limits_without_redis: str = "allow"
-    """Whether calls that budgets apply to are let in while nothing can be counted: `allow` or `refuse`."""
+    limits_need_redis: bool = False
+    """Whether calls that budgets apply to are refused while nothing can be counted."""
     max_upload: int = 100 * 1024 * 1024
     """A form with files, such as a recording to transcribe."""
     allow_networks: tuple[str, ...] = ()

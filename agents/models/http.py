@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from typing import Final, Protocol, TypeAlias
@@ -72,13 +72,15 @@ async def turn(
     Closing the iterator closes the connection. `explain` need not care for `provider_status` and `Retry-After`.
     """
     decoder = _Decoder(reader)
-    with keys.using() as own, failures():
+    with ExitStack() as beginning, failures():
+        own = beginning.enter_context(keys.using())
         request = client.build_request("POST", url, headers={**own, **headers}, content=body)
         async with answered(client, request, timeouts=timeouts, explain=explain) as answer:
             while not decoder.finished:
                 for event in decoder.feed(await answer.more()):
                     answer.patience.heard()
                     yield event
+                beginning.close()  # it answers: how long it goes on is nothing to those who wait for a sign of it
             await answer.drain()
 
 

@@ -43,7 +43,10 @@ class Keys:
 
     @contextmanager
     def using(self) -> Iterator[Mapping[str, str]]:
-        """Give a key's headers to a call, and learn from how it goes. Raises ModelError while the provider is left alone."""
+        """Give a key's headers to a call, and learn how it begins: the block ends with the first sign of an answer.
+
+        Raises ModelError while the provider is left alone.
+        """
         probe = self._admit()
         key = self._choose()
         try:

@@ -43,10 +43,14 @@ class Relay:
 
     async def send(self, ask: Ask) -> Answer:
         """Send one call, and return once its answer has begun. Raises ModelError."""
+        with self._keys.using() as own:
+            return await self._begin(ask, {**own, **self._provider.headers})
+
+    async def _begin(self, ask: Ask, headers: Mapping[str, str]) -> Answer:
+        """Send it, and keep the connection open behind an answer that has begun."""
         async with AsyncExitStack() as stack:
-            own = stack.enter_context(self._keys.using())
             stack.enter_context(http.failures())
-            request = self._request(ask, {**own, **self._provider.headers})
+            request = self._request(ask, headers)
             opened = http.answered(
                 self._client, request, timeouts=self._provider.timeouts or ask.timeouts, explain=openai_errors.explain
             )
