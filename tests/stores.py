@@ -8,7 +8,7 @@ import os
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -75,6 +75,22 @@ def database(server: str, *, template: str = "template0") -> Iterator[str]:
 
 def _name(url: str) -> str:
     return urlsplit(url).path.removeprefix("/")
+
+
+class RedisDatabases:
+    """A server's databases that nobody else takes: two systems on one would take each other's messages."""
+
+    def __init__(self, server: str, numbers: Iterable[int]) -> None:
+        self._server = server
+        self._free = list(numbers)
+
+    @contextmanager
+    def one(self) -> Iterator[str]:
+        """Give the URL of one that is free, for the length of the block."""
+        number = self._free.pop()
+        with redis_database(self._server, number) as url:
+            yield url
+        self._free.append(number)
 
 
 @contextmanager

@@ -8,7 +8,7 @@ import pytest
 from openai import OpenAI
 
 from tests import stores as real
-from tests.stores import Stores
+from tests.stores import RedisDatabases, Stores
 from tests.system import outside
 from tests.system.outside import Outside
 from tests.system.running import RUNNING, Api, Process, System, launched
@@ -24,20 +24,23 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
 
 
 @pytest.fixture(scope="session")
-def session_redis_url(stores: Stores) -> Iterator[str]:
-    """A Redis database for the length of the session."""
-    number = 32 + int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
-    with real.redis_database(stores.redis, number) as url:
-        yield url
+def redis_databases(stores: Stores) -> RedisDatabases:
+    """Redis databases for the systems of this test process; those below 16 are for single tests."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    share = 48 // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    return RedisDatabases(stores.redis, range(16 + worker * share, 16 + (worker + 1) * share))
 
 
 @pytest.fixture(scope="session")
-def shared_system(stores: Stores, session_redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def shared_system(
+    stores: Stores, redis_databases: RedisDatabases, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[System]:
     """One Rondo for all tests that break nothing: one API process and one worker."""
     home = tmp_path_factory.mktemp("system")
     with (
         real.database(stores.postgres, template=stores.template) as database_url,
-        launched(database_url=database_url, redis_url=session_redis_url, home=home) as system,
+        redis_databases.one() as redis_url,
+        launched(database_url=database_url, redis_url=redis_url, home=home) as system,
     ):
         yield system
 
@@ -62,12 +65,11 @@ def system(shared_system: System, api: Api, worker: Process) -> Iterator[System]
 
 
 @pytest.fixture(scope="session")
-def idle_system(stores: Stores, session_redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def idle_system(stores: Stores, redis_databases: RedisDatabases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """Another Rondo, an API process without a worker, for tests that start and kill workers of their own."""
-    server, _, number = session_redis_url.rpartition("/")
     with (
         real.database(stores.postgres, template=stores.template) as database_url,
-        real.redis_database(server, int(number) + 16) as redis_url,
+        redis_databases.one() as redis_url,
         launched(database_url=database_url, redis_url=redis_url, home=tmp_path_factory.mktemp("idle")) as system,
     ):
         system.api()
@@ -129,18 +131,17 @@ def world() -> Iterator[Outside]:
 
 @pytest.fixture(scope="session")
 def scripted_api(
-    stores: Stores, session_redis_url: str, tmp_path_factory: pytest.TempPathFactory, world: Outside
+    stores: Stores, redis_databases: RedisDatabases, tmp_path_factory: pytest.TempPathFactory, world: Outside
 ) -> Iterator[Api]:
     """The API process of a Rondo with a worker, whose provider follows scripts."""
     home = tmp_path_factory.mktemp("scripted")
-    server, _, number = session_redis_url.rpartition("/")
     lines = ("[providers.openai]", 'wire = "openai-chat"', f'base_url = "{world.url}/v1"', 'api_key_env = "MOCK_KEY"')
     providers = home / "providers.toml"
     providers.write_text("\n".join(lines), encoding="utf-8")
     variables = {"RONDO_PROVIDERS_FILE": str(providers), "MOCK_KEY": "mock"}
     with (
         real.database(stores.postgres, template=stores.template) as database_url,
-        real.redis_database(server, int(number) - 16) as redis_url,
+        redis_databases.one() as redis_url,
         launched(database_url=database_url, redis_url=redis_url, home=home, **variables) as system,
     ):
         api = system.api()

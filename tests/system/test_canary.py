@@ -16,7 +16,7 @@ import pytest
 from shared import keyring
 from shared.items import Item, Json
 from tests import stores as real
-from tests.stores import Stores
+from tests.stores import RedisDatabases, Stores
 from tests.system import far_side, traces
 from tests.system.contract import event_of, frames
 from tests.system.far_side import FarSide
@@ -301,9 +301,9 @@ def ask_for_the_impossible(witness: Witness, far: FarSide, texts: dict[str, str]
 
 
 def test_secrets_reach_the_far_side_and_nobody_else(
-    stores: Stores, session_redis_url: str, tmp_path: Path, canaries: dict[str, Canary]
+    stores: Stores, redis_databases: RedisDatabases, tmp_path: Path, canaries: dict[str, Canary]
 ) -> None:
-    with told(stores, session_redis_url, tmp_path, canaries) as story:
+    with redis_databases.one() as redis_url, told(stores, redis_url, tmp_path, canaries) as story:
         used = traces.found([text.encode() for text in story.far.received], {n: [c.text] for n, c in canaries.items()})
         assert used == canaries.keys() - {"granted"}, "what a program is granted never leaves the machine"
         assert all(story.places.values())
@@ -327,7 +327,15 @@ EVERYWHERE = dict.fromkeys(("database", "redis", "clients", "models"), EVERY)
     ],
 )
 def test_without_a_protection_secrets_are_found(
-    stores: Stores, session_redis_url: str, tmp_path: Path, canaries: dict[str, Canary], off: str, where: dict[str, set[str]]
+    stores: Stores,
+    redis_databases: RedisDatabases,
+    tmp_path: Path,
+    canaries: dict[str, Canary],
+    off: str,
+    where: dict[str, set[str]],
 ) -> None:
-    with told(stores, session_redis_url, tmp_path, canaries, "tests.system.unprotected", off) as story:
+    with (
+        redis_databases.one() as redis_url,
+        told(stores, redis_url, tmp_path, canaries, "tests.system.unprotected", off) as story,
+    ):
         assert {place: names for place, names in story.leaks().items() if names} == where

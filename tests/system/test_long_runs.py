@@ -15,7 +15,7 @@ import redis
 from shared import fold
 from shared.items import Item, Json
 from tests import stores as real
-from tests.stores import Stores
+from tests.stores import RedisDatabases, Stores
 from tests.system import outside
 from tests.system.contract import events
 from tests.system.outside import Outside
@@ -66,13 +66,12 @@ def lingering(turn: int) -> str | list[tuple[str, Json]]:
 
 
 @pytest.fixture
-def system(stores: Stores, session_redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+def system(stores: Stores, redis_databases: RedisDatabases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
     """A system of one test's own, on stores of its own, with nothing started."""
     home = tmp_path_factory.mktemp("long")
-    server, _, number = session_redis_url.rpartition("/")
     with (
         real.database(stores.postgres, template=stores.template) as database_url,
-        real.redis_database(server, int(number) + 24) as redis_url,
+        redis_databases.one() as redis_url,
         launched(database_url=database_url, redis_url=redis_url, home=home, RONDO_ALLOW_NETWORKS="127.0.0.0/8") as own,
     ):
         yield own

@@ -9,7 +9,7 @@ from openai import OpenAI
 
 from tests import stores as real
 from tests.aimock import server
-from tests.stores import Stores
+from tests.stores import RedisDatabases, Stores
 from tests.system.contract import events
 from tests.system.reading import create, only, text_of
 from tests.system.running import Api, launched
@@ -31,13 +31,13 @@ def provider(name: str, base: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def wired(stores: Stores, session_redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+def wired(stores: Stores, redis_databases: RedisDatabases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """An API process of a system whose providers are the mock."""
     home = tmp_path_factory.mktemp("wires")
     with (
         server.running(FIXTURES) as mock,
         real.database(stores.postgres, template=stores.template) as database_url,
-        real.redis_database(*beside(session_redis_url)) as redis_url,
+        redis_databases.one() as redis_url,
     ):
         file = home / "providers.toml"
         file.write_text("\n".join(provider(name, mock) for name in WIRES), encoding="utf-8")
@@ -46,12 +46,6 @@ def wired(stores: Stores, session_redis_url: str, tmp_path_factory: pytest.TempP
             api = system.api()
             system.worker()
             yield api
-
-
-def beside(url: str) -> tuple[str, int]:
-    """Name another database of the same Redis."""
-    server, _, number = url.rpartition("/")
-    return server, int(number) + 8
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from openai import OpenAI
 
 from tests import stores as real
-from tests.stores import Stores
+from tests.stores import RedisDatabases, Stores
 from tests.system.router import upstream as far
 from tests.system.router.upstream import Upstream
 from tests.system.running import KEY, Api, System, launched
@@ -27,16 +27,15 @@ def upstream() -> Iterator[Upstream]:
 
 @pytest.fixture(scope="session")
 def router_system(
-    stores: Stores, session_redis_url: str, tmp_path_factory: pytest.TempPathFactory, upstream: Upstream
+    stores: Stores, redis_databases: RedisDatabases, tmp_path_factory: pytest.TempPathFactory, upstream: Upstream
 ) -> Iterator[System]:
     """An API process and a worker."""
     home = tmp_path_factory.mktemp("router")
-    server, _, number = session_redis_url.rpartition("/")
     variables = {f"RONDO_PROVIDER_{name.upper()}_BASE_URL": upstream.url for name in NAMES}
     variables["RONDO_PROVIDER_KEYED_API_KEY"] = "key-a,key-b"
     with (
         real.database(stores.postgres, template=stores.template) as database_url,
-        real.redis_database(server, int(number) + 28) as redis_url,
+        redis_databases.one() as redis_url,
         launched(database_url=database_url, redis_url=redis_url, home=home, **variables) as system,
     ):
         system.api()

@@ -12,7 +12,7 @@ from openai import OpenAI
 from shared.items import Json
 from tests import stores as real
 from tests.aimock import server
-from tests.stores import Stores
+from tests.stores import RedisDatabases, Stores
 from tests.system.running import KEY, Api, launched
 
 PROVIDERS = {
@@ -35,14 +35,13 @@ WEATHER: Json = {
 
 
 @pytest.fixture(scope="module")
-def wired(stores: Stores, session_redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
+def wired(stores: Stores, redis_databases: RedisDatabases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
     """An API process whose providers are the mock; no worker, as the router needs none."""
     home = tmp_path_factory.mktemp("sdk")
-    redis, _, number = session_redis_url.rpartition("/")
     with (
         server.running(FIXTURES) as mock,
         real.database(stores.postgres, template=stores.template) as database_url,
-        real.redis_database(redis, int(number) + 26) as redis_url,
+        redis_databases.one() as redis_url,
     ):
         variables = {f"RONDO_PROVIDER_{name.upper()}_BASE_URL": mock + path for name, (_, path, _) in PROVIDERS.items()}
         variables |= {f"RONDO_PROVIDER_{name.upper()}_WIRE": wire for name, (wire, _, _) in PROVIDERS.items()}

@@ -9,7 +9,7 @@ import pytest
 from tests import collector as far
 from tests import stores as real
 from tests.collector import Collector
-from tests.stores import Stores
+from tests.stores import RedisDatabases, Stores
 from tests.system.router import upstream
 from tests.system.running import Api, System, free_port, launched
 
@@ -26,15 +26,14 @@ class Watched:
 
 
 @pytest.fixture(scope="session")
-def watched(stores: Stores, session_redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
+def watched(stores: Stores, redis_databases: RedisDatabases, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Watched]:
     """An API process and a worker."""
-    server, _, number = session_redis_url.rpartition("/")
     ports = {"api": free_port(), "worker": free_port()}
     with (
         far.collecting() as collector,
         upstream.serving() as provider,
         real.database(stores.postgres, template=stores.template) as database_url,
-        real.redis_database(server, int(number) - 8) as redis_url,
+        redis_databases.one() as redis_url,
         launched(
             database_url=database_url,
             redis_url=redis_url,
