@@ -48,7 +48,7 @@ async def answer(request: Request, project_id: str, body: Json) -> Response:
         request,
         project_id,
         wanted,
-        raw=b"",
+        raw=orjson.dumps(body),
         pages=lambda reader: Telling(reader, wanted.model, wants_usage=wants_usage),
         render=lambda whole: _completion(orjson.loads(whole)),
     )

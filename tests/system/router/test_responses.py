@@ -116,3 +116,14 @@ def test_an_agents_run_is_told_in_the_shape_of_a_chat(router_api: Api, router_sy
     assert b'"finish_reason":"stop"' in streamed.content
     count = "SELECT count(*) FROM responses WHERE thread_id = 't-chat' AND agent = 'clock'"
     assert eventually(lambda: router_system.rows(count) == [(2,)])
+
+
+def test_a_key_of_one_chat_with_an_agent_is_not_taken_for_another(router_api: Api) -> None:
+    headers = {"authorization": f"Bearer {KEY}", "idempotency-key": "chat-1"}
+    with httpx2.Client(base_url=router_api.url, headers=headers, timeout=30) as client:
+        client.post("/v2/agents", json={"key": "parrot", "model": "demo/echo", "instructions": "Repeat."}).raise_for_status()
+        body = {"model": "agent/parrot", "messages": [{"role": "user", "content": "one"}]}
+        first, again = (client.post("/v3/router/chat/completions", json=body).json() for _ in range(2))
+        other = client.post("/v3/router/chat/completions", json={**body, "messages": [{"role": "user", "content": "two"}]})
+    assert first["id"] == again["id"]
+    assert (other.status_code, other.json()["error"]["code"]) == (400, "idempotency_key_reused")
